@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * Devices: regions, configuration space, interrupts and reset of one PCI function.
+ *
+ * A device is opened by name:
+ *
+ * | name | is |
+ * |---|---|
+ * | `vfio-user:/run/x540.sock` | a device served over the vfio-user protocol |
+ * | `model:x540?wire=loopback` | a software model in this process |
+ *
+ * It behaves the same whatever is behind the name. One that is lost (its process died, it was
+ * unplugged) stays a valid object: reads return all ones, writes are swallowed.
+ *
+ * Threads: one at a time, but register reads and writes may come from any thread.
+ */
+#ifndef WEIR_DEVICE_H
+#define WEIR_DEVICE_H
+
+#include <weir/types.h>
+
+WEIR_BEGIN_DECLS
+
+/** Region numbers, as VFIO has them for PCI (linux/vfio.h). */
+enum weir_region_index {
+    WEIR_REGION_BAR0,
+    WEIR_REGION_BAR1,
+    WEIR_REGION_BAR2,
+    WEIR_REGION_BAR3,
+    WEIR_REGION_BAR4,
+    WEIR_REGION_BAR5,
+    WEIR_REGION_ROM,
+    WEIR_REGION_CONFIG,
+    WEIR_REGION_VGA,
+    WEIR_N_REGIONS,
+};
+
+/** Interrupt kinds, as VFIO numbers them for PCI. */
+enum weir_irq_index {
+    WEIR_IRQ_INTX,
+    WEIR_IRQ_MSI,
+    WEIR_IRQ_MSIX,
+    WEIR_IRQ_ERR,
+    WEIR_IRQ_REQ,
+    WEIR_N_IRQS,
+};
+
+struct weir_device_options {
+    size_t size;              /**< sizeof(struct weir_device_options) */
+    struct weir_space *space; /**< open into this space; NULL: one of its own */
+    unsigned timeout_ms;      /**< longest wait for one answer of a peer; default 2000 */
+};
+
+/**
+ * Open a device by name. @a opt may be NULL.
+ *
+ * Bus mastering is off until a driver turns it on. Failures name the part that failed: unknown
+ * prefix ("device-name"), nothing listening ("vfio-user-connect"), a peer that speaks something else
+ * ("vfio-user-protocol"), already in use ("device-busy").
+ */
+struct weir_device *weir_device_open(struct weir *w, const char *name,
+                                     const struct weir_device_options *opt, struct weir_error *e);
+
+/** Turn bus mastering off, release interrupts, unmap and close. NULL is fine. */
+void weir_device_close(struct weir_device *d);
+
+struct weir_device_info {
+    const char *name; /**< as opened */
+    const char *backend;
+    uint16_t vendor, device, subsystem_vendor, subsystem_device;
+    uint32_t class_code; /**< 24 bits: class, subclass, interface */
+    uint8_t revision;
+    bool lost;
+    struct weir_space *space;
+    struct weir_model *model; /**< the model behind a `model:` device, else NULL */
+    int node;                 /**< NUMA node, -1 if not known */
+};
+
+void weir_device_info(const struct weir_device *d, struct weir_device_info *info);
+
+struct weir_region {
+    uint64_t size; /**< 0: no such region */
+    bool readable, writable;
+    volatile uint8_t *map; /**< mapped registers, or NULL: accesses are calls */
+    uint64_t map_size;     /**< bytes of map, from offset 0 of the region */
+};
+
+/** Describe a region. @return -EINVAL for a number out of range */
+int weir_device_region(struct weir_device *d, unsigned region, struct weir_region *out);
+
+/** Read @a len bytes at @a off of a region; register reads use 1, 2, 4 or 8, naturally aligned. */
+int weir_region_read(struct weir_device *d, unsigned region, uint64_t off, void *buf, size_t len,
+                     struct weir_error *e);
+
+/** Write, as weir_region_read(). */
+int weir_region_write(struct weir_device *d, unsigned region, uint64_t off, const void *buf,
+                      size_t len, struct weir_error *e);
+
+/** 32-bit register read; all ones if the device is lost or the offset is outside the region. */
+uint32_t weir_read32(struct weir_device *d, unsigned region, uint64_t off);
+
+/** 32-bit register write. Ordered before any later access to the same device; need not have
+ *  reached it on return (as a posted write). Swallowed if the device is lost. */
+void weir_write32(struct weir_device *d, unsigned region, uint64_t off, uint32_t value);
+
+/** Read 1, 2 or 4 bytes of configuration space; all ones on failure. */
+uint32_t weir_config_read(struct weir_device *d, unsigned off, unsigned width);
+
+/** Write 1, 2 or 4 bytes of configuration space. */
+int weir_config_write(struct weir_device *d, unsigned off, unsigned width, uint32_t value,
+                      struct weir_error *e);
+
+/** Offset of a capability (PCI_CAP_ID_*, linux/pci_regs.h) in configuration space, or 0. */
+unsigned weir_config_cap(struct weir_device *d, uint8_t id);
+
+/** Let the device do DMA, or stop it (command register, bus master enable). Memory decoding is
+ *  enabled along with it. */
+int weir_device_bus_master(struct weir_device *d, bool on, struct weir_error *e);
+
+/** Number of interrupts of one kind. */
+unsigned weir_device_irqs(struct weir_device *d, enum weir_irq_index kind);
+
+/**
+ * Signal @a fds (eventfds, -1 to leave one out) on vectors @a start to @a start + @a count - 1.
+ * @a count 0 disables the kind. The descriptors stay the caller's.
+ */
+int weir_device_irq_set(struct weir_device *d, enum weir_irq_index kind, unsigned start,
+                        unsigned count, const int *fds, struct weir_error *e);
+
+/** Function-level reset. Configuration space and interrupts are as after opening. */
+int weir_device_reset(struct weir_device *d, struct weir_error *e);
+
+/** True once the device is lost. Any thread. */
+bool weir_device_lost(const struct weir_device *d);
+
+/**
+ * Reopen a lost device that returned: connect again, map again everything its space holds, check
+ * that it is the same function. Registers are as after opening; the driver starts over.
+ */
+int weir_device_reopen(struct weir_device *d, struct weir_error *e);
+
+WEIR_END_DECLS
+
+#endif

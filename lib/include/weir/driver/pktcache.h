@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * The inside of packet caches, for the fast paths of drivers. Applications use weir/pkt.h.
+ *
+ * A cache is a stack of pointers. It trades with its pool in bulk of half its size, under the pool's
+ * lock, only when it runs empty or full.
+ */
+#ifndef WEIR_DRIVER_PKTCACHE_H
+#define WEIR_DRIVER_PKTCACHE_H
+
+#include <weir/pkt.h>
+
+WEIR_BEGIN_DECLS
+
+#define WEIR_PKTCACHE_SIZE 512
+
+struct weir_pktcache {
+    struct weir_pktpool *pool;
+    unsigned n; /**< packets in the stack */
+    struct weir_pkt *stack[WEIR_PKTCACHE_SIZE];
+};
+
+/** Slow path: bring the cache to at least @a need packets from the pool. @return false if it cannot */
+bool weir_pktcache_fill(struct weir_pktcache *c, unsigned need);
+
+/** Slow path: give packets to the pool until @a room more fit. */
+void weir_pktcache_spill(struct weir_pktcache *c, unsigned room);
+
+/** Slow path: a packet that is shared, chained or of another pool. */
+void weir_pkt_free_slow(struct weir_pktcache *c, struct weir_pkt *p);
+
+/**
+ * Take @a n buffers, all or none (n at most WEIR_PKTCACHE_SIZE / 2). The pointers stay valid at
+ * the returned place until the next call on the cache; metadata is as the last user left it, refs 1,
+ * next NULL, n_segs 1.
+ */
+static inline struct weir_pkt **weir_pktcache_take(struct weir_pktcache *c, unsigned n)
+{
+    if (__builtin_expect(c->n < n, 0) && !weir_pktcache_fill(c, n))
+        return NULL;
+    c->n -= n;
+    return &c->stack[c->n];
+}
+
+/** Give back one segment that nobody else holds; it need not be the first of its packet. */
+static inline void weir_pktcache_give(struct weir_pktcache *c, struct weir_pkt *p)
+{
+    if (__builtin_expect(p->pool != c->pool || p->refs != 1 || p->next, 0)) {
+        weir_pkt_free_slow(c, p);
+        return;
+    }
+    if (__builtin_expect(c->n == WEIR_PKTCACHE_SIZE, 0))
+        weir_pktcache_spill(c, 1);
+    c->stack[c->n++] = p;
+}
+
+WEIR_END_DECLS
+
+#endif

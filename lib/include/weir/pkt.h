@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * Packets: one cache line of private metadata for each data buffer in an arena.
+ *
+ * The metadata array is ordinary memory that no device and no peer process can write; the arena
+ * holds packet bytes only. A buffer's IOVA is known from creation. Buffers lie an odd number of cache
+ * lines apart, so that headers spread over all cache sets.
+ *
+ * A pool hands packets out through caches. A cache is an explicit handle that one thread uses without
+ * locks; it trades packets with the pool in bulk.
+ *
+ * @code
+ * struct weir_pktpool *pool = weir_pktpool_new(mem, &(struct weir_pktpool_options){
+ *     .size = sizeof(struct weir_pktpool_options), .packets = 4096}, &err);
+ * struct weir_pktcache *cache = weir_pktcache_new(pool, &err);
+ * struct weir_pkt *p = weir_pkt_alloc(cache);
+ * if (p) {
+ *     memcpy(weir_pkt_data(p), frame, len);
+ *     weir_pkt_set_len(p, len);
+ *     if (weir_tx_burst(tx, &p, 1) == 0)
+ *         weir_pkt_free(cache, p);
+ * }
+ * @endcode
+ */
+#ifndef WEIR_PKT_H
+#define WEIR_PKT_H
+
+#include <weir/types.h>
+
+WEIR_BEGIN_DECLS
+
+/** What a receiver found out about a packet, in weir_pkt.flags. */
+enum weir_pkt_flags {
+    WEIR_PKT_L3_OK = 1u << 0,       /**< IPv4 header checksum checked and right */
+    WEIR_PKT_L3_BAD = 1u << 1,      /**< checked and wrong */
+    WEIR_PKT_L4_OK = 1u << 2,       /**< TCP/UDP checksum checked and right */
+    WEIR_PKT_L4_BAD = 1u << 3,      /**< checked and wrong */
+    WEIR_PKT_VLAN = 1u << 4,        /**< vlan holds a tag that was stripped */
+    WEIR_PKT_HASH = 1u << 5,        /**< hash holds the RSS hash */
+    WEIR_PKT_IPV4 = 1u << 8,
+    WEIR_PKT_IPV6 = 1u << 9,
+    WEIR_PKT_TCP = 1u << 10,
+    WEIR_PKT_UDP = 1u << 11,
+    WEIR_PKT_SCTP = 1u << 12,
+    WEIR_PKT_MULTICAST = 1u << 13,
+};
+
+/**
+ * One segment of a packet. Fields that describe the whole packet (total, flags, hash, vlan, n_segs,
+ * queue, user) count in the first segment only. Drivers write bytes 32-63 with two 16-byte stores.
+ */
+struct weir_pkt {
+    uint8_t *buf;     /**< start of the buffer; data is at buf + off */
+    weir_iova_t iova; /**< of buf */
+    struct weir_pkt *next; /**< following segment, or NULL */
+    struct weir_pktpool *pool;
+
+    uint32_t flags;   /**< enum weir_pkt_flags */
+    uint32_t total;   /**< bytes in all segments, without CRC */
+    uint32_t hash;    /**< RSS hash, if WEIR_PKT_HASH */
+    uint16_t vlan;    /**< tag control information, host order, if WEIR_PKT_VLAN */
+    uint16_t len;     /**< bytes in this segment */
+
+    uint16_t off;     /**< headroom: bytes of buf before the data */
+    uint16_t room;    /**< size of buf */
+    uint8_t n_segs;   /**< segments in the packet, at least 1 */
+    uint8_t refs;     /**< references; the buffer returns to its pool at the last free */
+    uint16_t queue;   /**< receive queue it came from */
+    uint64_t user;    /**< the application's */
+} __attribute__((aligned(WEIR_CACHE_LINE)));
+
+/** Headroom of a fresh packet, bytes. */
+#define WEIR_PKT_HEADROOM 128
+
+/** Longest chain a packet may be. */
+#define WEIR_PKT_MAX_SEGS 32
+
+static inline uint8_t *weir_pkt_data(const struct weir_pkt *p)
+{
+    return p->buf + p->off;
+}
+
+static inline weir_iova_t weir_pkt_iova(const struct weir_pkt *p)
+{
+    return weir_iova_add(p->iova, p->off);
+}
+
+/** Bytes that a single segment can hold behind its headroom. */
+static inline uint32_t weir_pkt_tailroom(const struct weir_pkt *p)
+{
+    return (uint32_t)p->room - p->off - p->len;
+}
+
+/** Set the length of a one-segment packet. @a len must fit behind the headroom. */
+static inline void weir_pkt_set_len(struct weir_pkt *p, uint16_t len)
+{
+    p->len = len;
+    p->total = len;
+}
+
+struct weir_pktpool_options {
+    size_t size;      /**< sizeof(struct weir_pktpool_options) */
+    const char *name; /**< for messages; default "pool" */
+    uint32_t packets; /**< number of buffers. Required. */
+    uint32_t data_room; /**< bytes of data a buffer holds behind its headroom; default 2048. Multiple of
+                             1024 for the X540 (SRRCTL.BSIZEPACKET); at most 16 KiB */
+};
+
+/** Bytes of arena that a pool with these options takes, for sizing one. */
+uint64_t weir_pktpool_bytes(const struct weir_pktpool_options *opt);
+
+/**
+ * Carve a pool out of an arena. The arena must outlive it.
+ * @return NULL with @a e: -ENOSPC if the arena is too small (the need is named), -EINVAL
+ */
+struct weir_pktpool *weir_pktpool_new(struct weir_arena *a, const struct weir_pktpool_options *opt,
+                                      struct weir_error *e);
+
+/** Free a pool. -EBUSY, naming how many, if packets are still out. NULL is fine. */
+int weir_pktpool_free(struct weir_pktpool *pool, struct weir_error *e);
+
+struct weir_arena *weir_pktpool_arena(const struct weir_pktpool *pool);
+
+/** Buffers in total, and how many are in the pool now (not in caches, queues or hands). */
+void weir_pktpool_count(struct weir_pktpool *pool, uint32_t *total, uint32_t *available);
+
+/** Data room of each buffer, bytes. */
+uint32_t weir_pktpool_data_room(const struct weir_pktpool *pool);
+
+/** Make a cache. One thread at a time may use it. Any thread may make one. */
+struct weir_pktcache *weir_pktcache_new(struct weir_pktpool *pool, struct weir_error *e);
+
+/** Return its packets to the pool and free it. NULL is fine. */
+void weir_pktcache_free(struct weir_pktcache *cache);
+
+/** A fresh one-segment packet (headroom WEIR_PKT_HEADROOM, length 0), or NULL if the pool is empty. */
+struct weir_pkt *weir_pkt_alloc(struct weir_pktcache *cache);
+
+/** Take @a n fresh packets, all or none. @return @a n or 0 */
+unsigned weir_pkt_alloc_bulk(struct weir_pktcache *cache, struct weir_pkt **pkts, unsigned n);
+
+/** Drop a reference to a packet with all its segments. Packets of another pool find their way home.
+ */
+void weir_pkt_free(struct weir_pktcache *cache, struct weir_pkt *p);
+
+/** weir_pkt_free() for @a n packets. */
+void weir_pkt_free_bulk(struct weir_pktcache *cache, struct weir_pkt **pkts, unsigned n);
+
+/** Copy @a len bytes of a possibly chained packet from @a off. @return bytes copied */
+uint32_t weir_pkt_read(const struct weir_pkt *p, uint32_t off, void *out, uint32_t len);
+
+/**
+ * Make a packet, chained as needed, holding a copy of @a len bytes.
+ * @return NULL if the pool is empty or the chain would be too long
+ */
+struct weir_pkt *weir_pkt_from(struct weir_pktcache *cache, const void *data, uint32_t len);
+
+WEIR_END_DECLS
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * I/O address spaces: what a device can reach, and where.
+ *
+ * A space is a software IOMMU (in-process models) or the map a vfio-user peer keeps. It knows its
+ * page sizes, the IOVA ranges it can use and how many mappings it may hold. Most programs
+ * never touch one: opening a device makes its space, and a port maps its pool's arena into it.
+ *
+ * Rules of mapping, the same for every kind of space: address, IOVA and length are multiples of
+ * the smallest page size; an overlap is -EEXIST; a range outside the usable ones is -EINVAL with the
+ * range named; a mapping is removed whole, by its own first IOVA and length, anything else is
+ * -EINVAL (a middle) or -ENOENT (nothing there).
+ *
+ * Threads: one at a time.
+ */
+#ifndef WEIR_SPACE_H
+#define WEIR_SPACE_H
+
+#include <weir/types.h>
+
+WEIR_BEGIN_DECLS
+
+/** Memory to be mapped: where the CPU sees it and what backs it. */
+struct weir_mem {
+    void *va;
+    size_t len;
+    int fd;          /**< memfd behind it, or -1: a space in another process then serves accesses
+                          by messages */
+    uint64_t offset; /**< of va in fd */
+    uint64_t page;   /**< size of the pages behind it; 0 if not known */
+    const char *name; /**< for messages; may be NULL; copied */
+};
+
+struct weir_space_info {
+    const char *kind;                     /**< "software", "vfio-user" */
+    uint64_t page_sizes;                  /**< bit n: pages of 2^n bytes */
+    const struct weir_iova_range *ranges; /**< usable, sorted; valid until a device is attached */
+    unsigned n_ranges;
+    uint64_t max_maps; /**< 0: no limit */
+    uint64_t maps;     /**< mappings now */
+    uint64_t bytes;    /**< mapped now */
+};
+
+void weir_space_info(const struct weir_space *s, struct weir_space_info *info);
+
+/**
+ * Map @a mem at @a iova for devices in the space.
+ * @param prot enum weir_prot
+ */
+int weir_space_map(struct weir_space *s, const struct weir_mem *mem, weir_iova_t iova, unsigned prot,
+                   struct weir_error *e);
+
+/** Remove one mapping, exactly as it was made. Devices must not use it any more. */
+int weir_space_unmap(struct weir_space *s, weir_iova_t iova, size_t len, struct weir_error *e);
+
+/**
+ * Find a free, usable IOVA range.
+ * @param len       bytes
+ * @param align     power of two
+ * @param iova_bits width of the narrowest device, 1 to 64
+ */
+int weir_space_find(struct weir_space *s, uint64_t len, uint64_t align, unsigned iova_bits,
+                    weir_iova_t *out, struct weir_error *e);
+
+/** Free a space that no device is in. NULL is fine. Spaces a device made for itself go with it. */
+void weir_space_free(struct weir_space *s);
+
+WEIR_END_DECLS
+
+#endif

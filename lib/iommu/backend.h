@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a space is made of: a common part that keeps the book of mappings and ranges, and a backend
+ * that tells the IOMMU. A backend is a software IOMMU (software.c) or a vfio-user peer
+ * (lib/device/vfio_user.c); kernel VFIO's type1 and iommufd fit the same shape.
+ */
+#ifndef WEIR_IOMMU_BACKEND_H
+#define WEIR_IOMMU_BACKEND_H
+
+#include "lib/core/instance.h"
+#include "lib/iommu/iova.h"
+#include <weir/driver/siommu.h>
+#include <weir/space.h>
+
+struct weir_space_ops {
+    const char *kind;
+    /* Tell the IOMMU. The common part has checked alignment, ranges and overlap. */
+    int (*map)(struct weir_space *s, const struct weir_mem *mem, weir_iova_t iova, unsigned prot,
+               struct weir_error *e);
+    int (*unmap)(struct weir_space *s, weir_iova_t iova, size_t len, struct weir_error *e);
+    /* Free what priv holds. */
+    void (*free)(struct weir_space *s);
+};
+
+/* Make a space. Usable ranges start as ranges[0..n). Devices count themselves in with
+ * weir_space_ref(); a space made by a device for itself has owned set and goes with its last
+ * device. */
+struct weir_space *weir_space_make(struct weir *w, const struct weir_space_ops *ops, void *priv,
+                                   uint64_t page_sizes, const struct weir_iova_range *ranges,
+                                   unsigned n, uint64_t max_maps, struct weir_error *e);
+struct weir *weir_space_instance(const struct weir_space *s);
+const struct weir_space_ops *weir_space_ops(const struct weir_space *s);
+void *weir_space_priv(const struct weir_space *s);
+void weir_space_ref(struct weir_space *s);
+/* Drop a device; frees the space with the last one if it was made for a device. */
+void weir_space_unref(struct weir_space *s, bool free_with_last);
+
+/* Tell the backend again of every mapping in the book, after a peer came back. */
+int weir_space_replay(struct weir_space *s, struct weir_error *e);
+
+/* An arena that is mapped here says so, to be told when the space goes. */
+struct weir_arena;
+int weir_space_add_arena(struct weir_space *s, struct weir_arena *a, struct weir_error *e);
+void weir_space_remove_arena(struct weir_space *s, struct weir_arena *a);
+/* lib/mem: the space is going away, forget it. */
+void weir_arena_space_gone(struct weir_arena *a, struct weir_space *s);
+
+/* A space backed by a software IOMMU, for in-process models. */
+struct weir_space *weir_space_software(struct weir *w, struct weir_error *e);
+/* Its IOMMU, or NULL if the space is of another kind. */
+struct weir_siommu *weir_space_siommu(const struct weir_space *s);
+
+#endif
