@@ -1,0 +1,59 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# lint.sh CHECK: one check of `./dev lint` over the files that git knows of or would take.
+set -eu
+cd "$(dirname "$0")/.."
+
+# files PATTERN...: of the files that belong to the project, those whose path matches.
+files() {
+    # Without git, or in a tree that git distrusts for its owner, all but what is built.
+    { git ls-files --cached --others --exclude-standard 2>/dev/null ||
+        find . -path ./.git -prune -o -path ./build -prune -o -type f -print | sed 's,^\./,,'; } |
+        sort -u | while read -r file; do
+        for pattern in "$@"; do
+            # shellcheck disable=SC2254 # it is a pattern
+            case $file in
+            $pattern) [ ! -f "$file" ] || echo "$file" ;;
+            esac
+        done
+    done
+}
+
+# The formatter whose output .clang-format was written against; another version lays out differently.
+formatter() {
+    command -v clang-format-14 || command -v clang-format
+}
+
+case ${1-} in
+format)
+    # The formatter shows each place; where it happens is enough, ./dev fmt does the rest.
+    files '*.c' '*.h' | xargs -r "$(formatter)" --dry-run 2>&1 |
+        awk -F: '/ warning: / && !seen[$1]++ { print $1 ":" $2 ": not formatted, try ./dev fmt" }
+                 END { exit NR > 0 }'
+    ;;
+fmt)
+    files '*.c' '*.h' | xargs -r "$(formatter)" -i
+    ;;
+layers)
+    files '*.c' '*.h' | xargs -r awk -f scripts/layers.awk
+    ;;
+cppcheck)
+    mkdir -p build/cppcheck
+    files '*.c' >build/cppcheck/files
+    [ -s build/cppcheck/files ] || exit 0
+    cppcheck --quiet --std=c11 --language=c --enable=warning,portability --inline-suppr \
+        --error-exitcode=1 --suppress=missingInclude --library=posix --library=gnu \
+        -D__x86_64__ -D_GNU_SOURCE -I lib/include -I . -j "${WEIR_JOBS:-$(nproc)}" \
+        --cppcheck-build-dir=build/cppcheck --file-list=build/cppcheck/files
+    ;;
+shellcheck)
+    files '*.sh' dev .ci/run | xargs -r shellcheck -x
+    ;;
+codespell)
+    files '*' | xargs -r codespell --ignore-words scripts/codespell.words --skip '*.pcap,*.bin'
+    ;;
+*)
+    echo "usage: lint.sh format|fmt|layers|cppcheck|shellcheck|codespell" >&2
+    exit 2
+    ;;
+esac
