@@ -30,7 +30,8 @@ enum weir_rank {
 struct weir_object {
     struct weir_object *prev, *next;
     enum weir_rank rank;
-    void (*free)(struct weir_object *o); /* frees the object; unlinks it with weir_object_remove() */
+    void (*free)(
+        struct weir_object *o); /* frees the object; unlinks it with weir_object_remove() */
 };
 
 struct weir_watch {
@@ -50,11 +51,13 @@ struct weir {
     struct weir_options opt;
     struct weir_object objects; /* list head */
     int epoll;
-    /* Events not fetched yet, a ring. Guarded by lock: a lost device may be noticed by any thread. */
+    /* Events not fetched yet, a ring. Guarded by lock: a lost device may be noticed by any thread.
+     */
     pthread_mutex_t lock;
     struct weir_event queue[WEIR_EVENT_QUEUE];
     unsigned head, count;
-    int wake; /* eventfd in the epoll set: the queue is not empty */
+    struct weir_watch wake; /* the queue is not empty */
+    int wake_fd;            /* its eventfd */
     struct weir_named *drivers, *models, *wires;
 };
 
@@ -75,7 +78,8 @@ void weir_post(struct weir *w, const struct weir_event *ev);
 void weir_unpost(struct weir *w, const struct weir_device *d, const struct weir_port *p);
 
 /* Tables by name. @head is &w->drivers, ... -EEXIST when the name is taken. */
-int weir_named_add(struct weir_named **head, const char *name, const void *what, struct weir_error *e);
+int weir_named_add(struct weir_named **head, const char *name, const void *what,
+                   struct weir_error *e);
 const void *weir_named_find(const struct weir_named *head, const char *name);
 /* "a, b, c" of the names in a table. */
 const char *weir_named_list(const struct weir_named *head, char *out, size_t size);

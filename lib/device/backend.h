@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a device is made of: a common part (dispatch, loss, events, configuration-space helpers) and a
- * backend that reaches it. Backends: vfio_user.c, model.c. Kernel VFIO fits the same shape.
+ * What a device is made of: a common part (dispatch, loss, events, configuration-space helpers) and
+ * a backend that reaches it. Backends: vfio_user.c, model.c. Kernel VFIO fits the same shape.
  */
 #ifndef WEIR_DEVICE_BACKEND_H
 #define WEIR_DEVICE_BACKEND_H
@@ -50,7 +50,7 @@ struct weir_device {
     uint32_t class_code;
     uint8_t revision;
     atomic_bool lost;
-    struct weir_port *port; /* set by the port that took it */
+    struct weir_port *port;  /* set by the port that took it */
     struct weir_watch retry; /* timerfd while lost */
     void *priv;
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Sets of I/O virtual addresses: sorted, disjoint, inclusive ranges over 0 to 2^64-1. One holds what a
- * space can use, another what is taken. Adding and removing ranges and finding aligned holes is all
- * that IOVA allocation is.
+ * Sets of I/O virtual addresses: sorted, disjoint, inclusive ranges over 0 to 2^64-1. One holds
+ * what a space can use, another what is taken. Adding and removing ranges and finding aligned holes
+ * is all that IOVA allocation is.
  */
 #ifndef WEIR_IOMMU_IOVA_H
 #define WEIR_IOMMU_IOVA_H
@@ -31,7 +31,7 @@ bool weir_iova_set_overlaps(const struct weir_iova_set *s, uint64_t first, uint6
  * Lowest address a in the set, a >= min, a % align == offset, [a, a + len - 1] in the set and not
  * above max. align is a power of two. False if there is none.
  */
-bool weir_iova_set_find(const struct weir_iova_set *s, uint64_t len, uint64_t align, uint64_t offset,
-                        uint64_t min, uint64_t max, uint64_t *out);
+bool weir_iova_set_find(const struct weir_iova_set *s, uint64_t len, uint64_t align,
+                        uint64_t offset, uint64_t min, uint64_t max, uint64_t *out);
 
 #endif

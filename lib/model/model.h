@@ -20,12 +20,13 @@ void weir_model_region(const struct weir_model *m, unsigned region, struct weir_
 unsigned weir_model_irqs(const struct weir_model *m, enum weir_irq_index kind);
 /* Region access as a transport delivers it, of any length and alignment inside the region; the kit
  * splits it into aligned accesses. -EINVAL outside the region. */
-int weir_model_region_read(struct weir_model *m, unsigned region, uint64_t off, void *buf, size_t len);
+int weir_model_region_read(struct weir_model *m, unsigned region, uint64_t off, void *buf,
+                           size_t len);
 int weir_model_region_write(struct weir_model *m, unsigned region, uint64_t off, const void *buf,
                             size_t len);
 /* Eventfds are the caller's; -1 leaves a vector out. As weir_device_irq_set(). */
-int weir_model_irq_set(struct weir_model *m, enum weir_irq_index kind, unsigned start, unsigned count,
-                       const int *fds);
+int weir_model_irq_set(struct weir_model *m, enum weir_irq_index kind, unsigned start,
+                       unsigned count, const int *fds);
 /* Software trigger of a vector (VFIO_IRQ_SET_DATA_NONE with ACTION_TRIGGER). */
 int weir_model_irq_trigger(struct weir_model *m, enum weir_irq_index kind, unsigned start,
                            unsigned count);

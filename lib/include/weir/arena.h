@@ -31,9 +31,9 @@ WEIR_BEGIN_DECLS
 
 /** Options of an arena; zero means the default for every member but size. */
 struct weir_arena_options {
-    size_t size;      /**< sizeof(struct weir_arena_options) */
-    const char *name; /**< for messages; default "arena" */
-    uint64_t bytes;   /**< memory to back at once; rounded up to whole pages. Required. */
+    size_t size;        /**< sizeof(struct weir_arena_options) */
+    const char *name;   /**< for messages; default "arena" */
+    uint64_t bytes;     /**< memory to back at once; rounded up to whole pages. Required. */
     uint64_t max_bytes; /**< what it may grow to; default bytes */
     uint64_t page;      /**< backing page size: 4 KiB, 2 MiB, 1 GiB; 0 picks the largest hugepage of
                              which the pool has enough, else 4 KiB with a warning */
@@ -69,13 +69,13 @@ int weir_arena_shrink(struct weir_arena *a, struct weir_error *e);
 
 struct weir_arena_info {
     const char *name;
-    void *va;            /**< start of the reserved range */
-    weir_iova_t iova;    /**< its address in every space */
-    uint64_t bytes;      /**< backed now */
-    uint64_t max_bytes;  /**< reserved */
-    uint64_t used;       /**< allocated to buffers */
-    uint64_t page;       /**< backing page size */
-    int node;            /**< -1 if not bound */
+    void *va;           /**< start of the reserved range */
+    weir_iova_t iova;   /**< its address in every space */
+    uint64_t bytes;     /**< backed now */
+    uint64_t max_bytes; /**< reserved */
+    uint64_t used;      /**< allocated to buffers */
+    uint64_t page;      /**< backing page size */
+    int node;           /**< -1 if not bound */
     unsigned segments;
     unsigned spaces; /**< number of spaces it is mapped into */
 };

@@ -56,7 +56,8 @@ struct weir_device_options {
  * Open a device by name. @a opt may be NULL.
  *
  * Bus mastering is off until a driver turns it on. Failures name the part that failed: unknown
- * prefix ("device-name"), nothing listening ("vfio-user-connect"), a peer that speaks something else
+ * prefix ("device-name"), nothing listening ("vfio-user-connect"), a peer that speaks something
+ * else
  * ("vfio-user-protocol"), already in use ("device-busy").
  */
 struct weir_device *weir_device_open(struct weir *w, const char *name,

@@ -8,16 +8,16 @@
  * | spec | is |
  * |---|---|
  * | `x540?wire=loopback` | an X540 whose transmitted frames come back |
- * | `x540?wire=cable:c0` | one end of cable c0; the other model of this instance that names it is the other |
- * | `x540?wire=tap:tap0` | on a TAP interface |
- * | `x540?wire=packet:veth1` | on an existing interface, by AF_PACKET |
- * | `x540?wire=pcap:in=a.pcap,out=b.pcap` | frames from one capture file, to another |
- * | `x540?wire=gen:size=60,rate=14.88M,count=1000` | generated frames at a pace; what is sent is counted |
+ * | `x540?wire=cable:c0` | one end of cable c0; the other model of this instance that names it is
+ * the other | | `x540?wire=tap:tap0` | on a TAP interface | | `x540?wire=packet:veth1` | on an
+ * existing interface, by AF_PACKET | | `x540?wire=pcap:in=a.pcap,out=b.pcap` | frames from one
+ * capture file, to another | | `x540?wire=gen:size=60,rate=14.88M,count=1000` | generated frames at
+ * a pace; what is sent is counted |
  *
  * Opening the device `model:SPEC` makes the model and a device on it in one go. Register accesses
- * only latch state; a model does DMA, moves frames and raises interrupts in weir_model_step() alone,
- * which somebody must call: the application (weir_models_step()), a thread it lends, or a server's
- * loop.
+ * only latch state; a model does DMA, moves frames and raises interrupts in weir_model_step()
+ * alone, which somebody must call: the application (weir_models_step()), a thread it lends, or a
+ * server's loop.
  *
  * @code
  * struct weir_model *m = weir_model_new(w, "x540?wire=tap:tap0", &err);
@@ -61,7 +61,8 @@ void weir_model_set_link(struct weir_model *m, bool up);
 
 /** What the wire and the DMA checker counted. */
 struct weir_model_stats {
-    uint64_t rx_frames, rx_bytes; /**< frames the wire delivered to the model, padded, without CRC */
+    uint64_t rx_frames,
+        rx_bytes; /**< frames the wire delivered to the model, padded, without CRC */
     uint64_t tx_frames, tx_bytes; /**< frames the model gave to the wire, padded, without CRC */
     uint64_t rx_pad_bytes;        /**< bytes added to frames shorter than 60 */
     uint64_t rx_super;            /**< super-frames received from the kernel and cut into frames */
@@ -89,9 +90,9 @@ struct weir_dma_fault {
 bool weir_model_last_fault(struct weir_model *m, struct weir_dma_fault *out);
 
 /**
- * Serve a model over vfio-user on a UNIX socket. One client at a time; a further one is refused with
- * EBUSY; when the client goes, the model is reset and the next may come. A stale socket file that
- * nobody listens on is replaced.
+ * Serve a model over vfio-user on a UNIX socket. One client at a time; a further one is refused
+ * with EBUSY; when the client goes, the model is reset and the next may come. A stale socket file
+ * that nobody listens on is replaced.
  */
 struct weir_server *weir_server_new(struct weir_model *m, const char *path, struct weir_error *e);
 

@@ -4,11 +4,11 @@
  * Packets: one cache line of private metadata for each data buffer in an arena.
  *
  * The metadata array is ordinary memory that no device and no peer process can write; the arena
- * holds packet bytes only. A buffer's IOVA is known from creation. Buffers lie an odd number of cache
- * lines apart, so that headers spread over all cache sets.
+ * holds packet bytes only. A buffer's IOVA is known from creation. Buffers lie an odd number of
+ * cache lines apart, so that headers spread over all cache sets.
  *
- * A pool hands packets out through caches. A cache is an explicit handle that one thread uses without
- * locks; it trades packets with the pool in bulk.
+ * A pool hands packets out through caches. A cache is an explicit handle that one thread uses
+ * without locks; it trades packets with the pool in bulk.
  *
  * @code
  * struct weir_pktpool *pool = weir_pktpool_new(mem, &(struct weir_pktpool_options){
@@ -32,12 +32,12 @@ WEIR_BEGIN_DECLS
 
 /** What a receiver found out about a packet, in weir_pkt.flags. */
 enum weir_pkt_flags {
-    WEIR_PKT_L3_OK = 1u << 0,       /**< IPv4 header checksum checked and right */
-    WEIR_PKT_L3_BAD = 1u << 1,      /**< checked and wrong */
-    WEIR_PKT_L4_OK = 1u << 2,       /**< TCP/UDP checksum checked and right */
-    WEIR_PKT_L4_BAD = 1u << 3,      /**< checked and wrong */
-    WEIR_PKT_VLAN = 1u << 4,        /**< vlan holds a tag that was stripped */
-    WEIR_PKT_HASH = 1u << 5,        /**< hash holds the RSS hash */
+    WEIR_PKT_L3_OK = 1u << 0,  /**< IPv4 header checksum checked and right */
+    WEIR_PKT_L3_BAD = 1u << 1, /**< checked and wrong */
+    WEIR_PKT_L4_OK = 1u << 2,  /**< TCP/UDP checksum checked and right */
+    WEIR_PKT_L4_BAD = 1u << 3, /**< checked and wrong */
+    WEIR_PKT_VLAN = 1u << 4,   /**< vlan holds a tag that was stripped */
+    WEIR_PKT_HASH = 1u << 5,   /**< hash holds the RSS hash */
     WEIR_PKT_IPV4 = 1u << 8,
     WEIR_PKT_IPV6 = 1u << 9,
     WEIR_PKT_TCP = 1u << 10,
@@ -51,23 +51,23 @@ enum weir_pkt_flags {
  * queue, user) count in the first segment only. Drivers write bytes 32-63 with two 16-byte stores.
  */
 struct weir_pkt {
-    uint8_t *buf;     /**< start of the buffer; data is at buf + off */
-    weir_iova_t iova; /**< of buf */
+    uint8_t *buf;          /**< start of the buffer; data is at buf + off */
+    weir_iova_t iova;      /**< of buf */
     struct weir_pkt *next; /**< following segment, or NULL */
     struct weir_pktpool *pool;
 
-    uint32_t flags;   /**< enum weir_pkt_flags */
-    uint32_t total;   /**< bytes in all segments, without CRC */
-    uint32_t hash;    /**< RSS hash, if WEIR_PKT_HASH */
-    uint16_t vlan;    /**< tag control information, host order, if WEIR_PKT_VLAN */
-    uint16_t len;     /**< bytes in this segment */
+    uint32_t flags; /**< enum weir_pkt_flags */
+    uint32_t total; /**< bytes in all segments, without CRC */
+    uint32_t hash;  /**< RSS hash, if WEIR_PKT_HASH */
+    uint16_t vlan;  /**< tag control information, host order, if WEIR_PKT_VLAN */
+    uint16_t len;   /**< bytes in this segment */
 
-    uint16_t off;     /**< headroom: bytes of buf before the data */
-    uint16_t room;    /**< size of buf */
-    uint8_t n_segs;   /**< segments in the packet, at least 1 */
-    uint8_t refs;     /**< references; the buffer returns to its pool at the last free */
-    uint16_t queue;   /**< receive queue it came from */
-    uint64_t user;    /**< the application's */
+    uint16_t off;   /**< headroom: bytes of buf before the data */
+    uint16_t room;  /**< size of buf */
+    uint8_t n_segs; /**< segments in the packet, at least 1 */
+    uint8_t refs;   /**< references; the buffer returns to its pool at the last free */
+    uint16_t queue; /**< receive queue it came from */
+    uint64_t user;  /**< the application's */
 } __attribute__((aligned(WEIR_CACHE_LINE)));
 
 /** Headroom of a fresh packet, bytes. */
@@ -100,11 +100,11 @@ static inline void weir_pkt_set_len(struct weir_pkt *p, uint16_t len)
 }
 
 struct weir_pktpool_options {
-    size_t size;      /**< sizeof(struct weir_pktpool_options) */
-    const char *name; /**< for messages; default "pool" */
-    uint32_t packets; /**< number of buffers. Required. */
-    uint32_t data_room; /**< bytes of data a buffer holds behind its headroom; default 2048. Multiple of
-                             1024 for the X540 (SRRCTL.BSIZEPACKET); at most 16 KiB */
+    size_t size;        /**< sizeof(struct weir_pktpool_options) */
+    const char *name;   /**< for messages; default "pool" */
+    uint32_t packets;   /**< number of buffers. Required. */
+    uint32_t data_room; /**< bytes of data a buffer holds behind its headroom; default 2048.
+                           Multiple of 1024 for the X540 (SRRCTL.BSIZEPACKET); at most 16 KiB */
 };
 
 /** Bytes of arena that a pool with these options takes, for sizing one. */
@@ -134,7 +134,8 @@ struct weir_pktcache *weir_pktcache_new(struct weir_pktpool *pool, struct weir_e
 /** Return its packets to the pool and free it. NULL is fine. */
 void weir_pktcache_free(struct weir_pktcache *cache);
 
-/** A fresh one-segment packet (headroom WEIR_PKT_HEADROOM, length 0), or NULL if the pool is empty. */
+/** A fresh one-segment packet (headroom WEIR_PKT_HEADROOM, length 0), or NULL if the pool is empty.
+ */
 struct weir_pkt *weir_pkt_alloc(struct weir_pktcache *cache);
 
 /** Take @a n fresh packets, all or none. @return @a n or 0 */

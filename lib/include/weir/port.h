@@ -29,18 +29,19 @@ WEIR_BEGIN_DECLS
 #define WEIR_RSS_KEY_LEN 40
 
 struct weir_port_options {
-    size_t size;               /**< sizeof(struct weir_port_options) */
-    struct weir_pktpool *pool; /**< receive buffers, and the arena for rings. Required. */
+    size_t size;                   /**< sizeof(struct weir_port_options) */
+    struct weir_pktpool *pool;     /**< receive buffers, and the arena for rings. Required. */
     unsigned rx_queues, tx_queues; /**< default 1 */
-    unsigned rx_ring, tx_ring;     /**< descriptors in each; default 512. The driver says what it can. */
-    uint32_t mtu;                  /**< default 1500; above what a buffer holds, packets are chained */
-    bool promiscuous;              /**< receive frames for other addresses too */
+    unsigned rx_ring,
+        tx_ring;      /**< descriptors in each; default 512. The driver says what it can. */
+    uint32_t mtu;     /**< default 1500; above what a buffer holds, packets are chained */
+    bool promiscuous; /**< receive frames for other addresses too */
     bool all_multicast;
-    bool vlan_strip;               /**< take VLAN tags out of received frames into weir_pkt.vlan */
-    uint8_t mac[6];                /**< address to use; all zero: the device's own */
-    const uint8_t *rss_key;        /**< WEIR_RSS_KEY_LEN bytes; NULL: the Microsoft key */
-    unsigned link_wait_ms;         /**< how long weir_port_start() waits for the link; default 0, no
-                                        wait: it comes as an event */
+    bool vlan_strip;        /**< take VLAN tags out of received frames into weir_pkt.vlan */
+    uint8_t mac[6];         /**< address to use; all zero: the device's own */
+    const uint8_t *rss_key; /**< WEIR_RSS_KEY_LEN bytes; NULL: the Microsoft key */
+    unsigned link_wait_ms;  /**< how long weir_port_start() waits for the link; default 0, no
+                                 wait: it comes as an event */
 };
 
 /**
@@ -48,8 +49,8 @@ struct weir_port_options {
  * configure it. Started with weir_port_start().
  *
  * Fails with the device's errors; -ENODEV ("no-driver") naming vendor and device when no registered
- * driver claims it; -EINVAL for options the device refuses ("port-queues", "port-ring", "port-mtu"),
- * naming the limits.
+ * driver claims it; -EINVAL for options the device refuses ("port-queues", "port-ring",
+ * "port-mtu"), naming the limits.
  */
 struct weir_port *weir_port_open(struct weir *w, const char *name,
                                  const struct weir_port_options *opt, struct weir_error *e);
@@ -159,9 +160,9 @@ static inline unsigned weir_rx_burst(struct weir_rxq *q, struct weir_pkt **pkts,
 }
 
 /**
- * Queue up to @a n packets for sending. Those taken belong to the queue, the rest stay the caller's.
- * A packet longer than the MTU allows, or a broken chain, is freed, counted in the queue's
- * statistics as dropped, and counts as taken.
+ * Queue up to @a n packets for sending. Those taken belong to the queue, the rest stay the
+ * caller's. A packet longer than the MTU allows, or a broken chain, is freed, counted in the
+ * queue's statistics as dropped, and counts as taken.
  * @return how many were taken; fewer than @a n when the ring is full
  */
 static inline unsigned weir_tx_burst(struct weir_txq *q, struct weir_pkt **pkts, unsigned n)
@@ -170,8 +171,8 @@ static inline unsigned weir_tx_burst(struct weir_txq *q, struct weir_pkt **pkts,
 }
 
 /**
- * Say why weir_tx_burst() would refuse a packet: longer than the MTU allows ("tx-too-long"), shorter
- * than a header, a chain that is too long or whose lengths do not add up ("tx-chain").
+ * Say why weir_tx_burst() would refuse a packet: longer than the MTU allows ("tx-too-long"),
+ * shorter than a header, a chain that is too long or whose lengths do not add up ("tx-chain").
  */
 int weir_tx_check(const struct weir_txq *q, const struct weir_pkt *pkt, struct weir_error *e);
 

@@ -8,8 +8,8 @@
  * never touch one: opening a device makes its space, and a port maps its pool's arena into it.
  *
  * Rules of mapping, the same for every kind of space: address, IOVA and length are multiples of
- * the smallest page size; an overlap is -EEXIST; a range outside the usable ones is -EINVAL with the
- * range named; a mapping is removed whole, by its own first IOVA and length, anything else is
+ * the smallest page size; an overlap is -EEXIST; a range outside the usable ones is -EINVAL with
+ * the range named; a mapping is removed whole, by its own first IOVA and length, anything else is
  * -EINVAL (a middle) or -ENOENT (nothing there).
  *
  * Threads: one at a time.
@@ -25,10 +25,10 @@ WEIR_BEGIN_DECLS
 struct weir_mem {
     void *va;
     size_t len;
-    int fd;          /**< memfd behind it, or -1: a space in another process then serves accesses
-                          by messages */
-    uint64_t offset; /**< of va in fd */
-    uint64_t page;   /**< size of the pages behind it; 0 if not known */
+    int fd;           /**< memfd behind it, or -1: a space in another process then serves accesses
+                           by messages */
+    uint64_t offset;  /**< of va in fd */
+    uint64_t page;    /**< size of the pages behind it; 0 if not known */
     const char *name; /**< for messages; may be NULL; copied */
 };
 
@@ -48,8 +48,8 @@ void weir_space_info(const struct weir_space *s, struct weir_space_info *info);
  * Map @a mem at @a iova for devices in the space.
  * @param prot enum weir_prot
  */
-int weir_space_map(struct weir_space *s, const struct weir_mem *mem, weir_iova_t iova, unsigned prot,
-                   struct weir_error *e);
+int weir_space_map(struct weir_space *s, const struct weir_mem *mem, weir_iova_t iova,
+                   unsigned prot, struct weir_error *e);
 
 /** Remove one mapping, exactly as it was made. Devices must not use it any more. */
 int weir_space_unmap(struct weir_space *s, weir_iova_t iova, size_t len, struct weir_error *e);

@@ -12,8 +12,12 @@
 
 /* Everything a public header declares is exported; everything else in the library is hidden. */
 #ifdef __cplusplus
-#define WEIR_BEGIN_DECLS extern "C" { _Pragma("GCC visibility push(default)")
-#define WEIR_END_DECLS   _Pragma("GCC visibility pop") }
+#define WEIR_BEGIN_DECLS                                                                           \
+    extern "C" {                                                                                   \
+    _Pragma("GCC visibility push(default)")
+#define WEIR_END_DECLS                                                                             \
+    _Pragma("GCC visibility pop")                                                                  \
+    }
 #else
 #define WEIR_BEGIN_DECLS _Pragma("GCC visibility push(default)")
 #define WEIR_END_DECLS   _Pragma("GCC visibility pop")

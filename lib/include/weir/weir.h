@@ -56,7 +56,7 @@ enum weir_log_level {
 typedef void weir_log_fn(void *user, enum weir_log_level level, const char *part, const char *text);
 
 struct weir_options {
-    size_t size; /**< sizeof(struct weir_options) */
+    size_t size;      /**< sizeof(struct weir_options) */
     weir_log_fn *log; /**< NULL: silence */
     void *log_user;
     enum weir_log_level log_level; /**< most detailed level wanted */
@@ -78,10 +78,10 @@ void weir_free(struct weir *w);
 weir_log_fn weir_log_stdio;
 
 enum weir_event_type {
-    WEIR_EVENT_LOST,     /**< the device is gone; its registers read all ones, its bursts return 0 */
-    WEIR_EVENT_RETURNED, /**< a lost device can be opened again: weir_port_recover() */
-    WEIR_EVENT_LINK,     /**< link went up or down; see weir_port_link() */
-    WEIR_EVENT_REQUEST,  /**< the host wants the device back: stop and close it */
+    WEIR_EVENT_LOST, /**< the device is gone; its registers read all ones, its bursts return 0 */
+    WEIR_EVENT_RETURNED,     /**< a lost device can be opened again: weir_port_recover() */
+    WEIR_EVENT_LINK,         /**< link went up or down; see weir_port_link() */
+    WEIR_EVENT_REQUEST,      /**< the host wants the device back: stop and close it */
     WEIR_EVENT_DEVICE_ERROR, /**< the device reported an unrecoverable error */
 };
 

@@ -3,12 +3,12 @@
  * @file
  * Writing a driver: what it declares and what a port gives it.
  *
- * A driver is a `struct weir_driver` registered by an explicit call; it may live outside the tree and
- * needs nothing but public headers. This interface is versioned with the library, not stable.
+ * A driver is a `struct weir_driver` registered by an explicit call; it may live outside the tree
+ * and needs nothing but public headers. This interface is versioned with the library, not stable.
  *
  * A network driver's life: open() allocates queues and rings; start() resets and initialises the
- * device from any state and fills the rings; stop() quiesces it and takes every buffer back; close()
- * frees. After a lost device came back, start() is called again.
+ * device from any state and fills the rings; stop() quiesces it and takes every buffer back;
+ * close() frees. After a lost device came back, start() is called again.
  *
  * @code
  * static const struct weir_pci_id ids[] = {{0x8086, 0x1528}, {0, 0}};
@@ -60,7 +60,8 @@ struct weir_net_ops {
     void (*irq)(struct weir_net *n);
     int (*set_promiscuous)(struct weir_net *n, bool on, struct weir_error *e);
     int (*set_mac)(struct weir_net *n, const uint8_t mac[6], struct weir_error *e);
-    int (*set_rss)(struct weir_net *n, const uint8_t *key, const uint8_t *reta, struct weir_error *e);
+    int (*set_rss)(struct weir_net *n, const uint8_t *key, const uint8_t *reta,
+                   struct weir_error *e);
     /** Add what the device counted since the last call to @a sum. */
     void (*stats)(struct weir_net *n, struct weir_port_stats *sum);
 };
@@ -70,22 +71,22 @@ struct weir_net {
     struct weir *weir;
     struct weir_port *port;
     struct weir_device *device;
-    struct weir_arena *arena;  /**< for rings */
-    struct weir_pktpool *pool; /**< for receive buffers */
+    struct weir_arena *arena;     /**< for rings */
+    struct weir_pktpool *pool;    /**< for receive buffers */
     struct weir_port_options opt; /**< complete: no zero stands for a default any more; follows
                                        set_promiscuous and set_mac */
-    struct weir_rxq **rxq; /**< opt.rx_queues pointers, filled by open() */
+    struct weir_rxq **rxq;        /**< opt.rx_queues pointers, filled by open() */
     struct weir_txq **txq;
-    uint8_t mac[6];        /**< filled by open(): the address in use */
+    uint8_t mac[6];                /**< filled by open(): the address in use */
     const char *rx_path, *tx_path; /**< filled by start(); static strings */
-    void *priv;            /**< the driver's */
+    void *priv;                    /**< the driver's */
 };
 
 /** First member of a driver's receive queue. */
 struct weir_rxq_base {
     struct weir_rxq pub;
-    struct weir_pktcache *cache; /**< set by the port before start() */
-    struct weir_queue_stats stats; /**< written by the burst alone */
+    struct weir_pktcache *cache;        /**< set by the port before start() */
+    struct weir_queue_stats stats;      /**< written by the burst alone */
     uint64_t no_buffer, bad_descriptor; /**< see struct weir_port_stats */
     struct weir_net *net;
     unsigned index;
@@ -105,8 +106,8 @@ struct weir_txq_base {
 };
 
 /** Ask for an interrupt vector whose eventfd wakes weir_events(), which calls ops->irq(). The port
- *  owns the eventfd and calls weir_device_irq_set() for vector 0 of MSI-X, MSI or INTx, whichever the
- *  device has. @return 0, or -ENOTSUP when the device has no interrupts */
+ *  owns the eventfd and calls weir_device_irq_set() for vector 0 of MSI-X, MSI or INTx, whichever
+ * the device has. @return 0, or -ENOTSUP when the device has no interrupts */
 int weir_net_irq(struct weir_net *n, struct weir_error *e);
 
 struct weir_driver {

@@ -4,8 +4,8 @@
  * Writing a device model: what it declares and what the kit gives it.
  *
  * A model is register callbacks, checked DMA and wires. Attached in process or served over
- * vfio-user, it cannot tell which. read() and write() only latch state; step() does everything else.
- * The kit serialises the callbacks: a model needs no locks.
+ * vfio-user, it cannot tell which. read() and write() only latch state; step() does everything
+ * else. The kit serialises the callbacks: a model needs no locks.
  *
  * The kit keeps configuration space (header, BAR sizing, command register, the capabilities that
  * were declared), delivers interrupts to whoever enabled them, opens the wires named by "wire="
@@ -59,8 +59,8 @@ struct weir_model_ops {
     void (*destroy)(struct weir_model *m);
     /** Function-level or power-on reset: registers to their initial values, rings forgotten. */
     void (*reset)(struct weir_model *m);
-    /** Register access: @a width is 1, 2, 4 or 8, aligned, inside the BAR. MSI-X table and PBA are the
-     *  kit's and do not come here. */
+    /** Register access: @a width is 1, 2, 4 or 8, aligned, inside the BAR. MSI-X table and PBA are
+     * the kit's and do not come here. */
     uint64_t (*read)(struct weir_model *m, unsigned bar, uint64_t off, unsigned width);
     void (*write)(struct weir_model *m, unsigned bar, uint64_t off, unsigned width, uint64_t value);
     /** See weir_model_step(). DMA is allowed only here, and only while weir_model_bus_master(). */

@@ -3,8 +3,8 @@
  * @file
  * The inside of packet caches, for the fast paths of drivers. Applications use weir/pkt.h.
  *
- * A cache is a stack of pointers. It trades with its pool in bulk of half its size, under the pool's
- * lock, only when it runs empty or full.
+ * A cache is a stack of pointers. It trades with its pool in bulk of half its size, under the
+ * pool's lock, only when it runs empty or full.
  */
 #ifndef WEIR_DRIVER_PKTCACHE_H
 #define WEIR_DRIVER_PKTCACHE_H
@@ -21,7 +21,8 @@ struct weir_pktcache {
     struct weir_pkt *stack[WEIR_PKTCACHE_SIZE];
 };
 
-/** Slow path: bring the cache to at least @a need packets from the pool. @return false if it cannot */
+/** Slow path: bring the cache to at least @a need packets from the pool. @return false if it cannot
+ */
 bool weir_pktcache_fill(struct weir_pktcache *c, unsigned need);
 
 /** Slow path: give packets to the pool until @a room more fit. */
@@ -32,8 +33,8 @@ void weir_pkt_free_slow(struct weir_pktcache *c, struct weir_pkt *p);
 
 /**
  * Take @a n buffers, all or none (n at most WEIR_PKTCACHE_SIZE / 2). The pointers stay valid at
- * the returned place until the next call on the cache; metadata is as the last user left it, refs 1,
- * next NULL, n_segs 1.
+ * the returned place until the next call on the cache; metadata is as the last user left it, refs
+ * 1, next NULL, n_segs 1.
  */
 static inline struct weir_pkt **weir_pktcache_take(struct weir_pktcache *c, unsigned n)
 {

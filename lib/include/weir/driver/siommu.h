@@ -44,11 +44,12 @@ void weir_siommu_set_remote(struct weir_siommu *s, weir_siommu_remote_fn *fn, vo
 
 /**
  * Add a mapping. @a mem->va non-NULL: memory of this process, which stays valid until unmap. Else
- * mem->fd >= 0: accesses go by pread/pwrite on it (the descriptor is the caller's and must stay open
- * until unmap). Else accesses go to the remote function.
+ * mem->fd >= 0: accesses go by pread/pwrite on it (the descriptor is the caller's and must stay
+ * open until unmap). Else accesses go to the remote function.
  * @return -EEXIST on overlap, -EINVAL on zero length or wrap-around, -ENOMEM
  */
-int weir_siommu_map(struct weir_siommu *s, const struct weir_mem *mem, uint64_t iova, unsigned prot);
+int weir_siommu_map(struct weir_siommu *s, const struct weir_mem *mem, uint64_t iova,
+                    unsigned prot);
 
 /**
  * Remove every mapping that lies wholly within [iova, iova + len). One that only partly does is
@@ -63,8 +64,8 @@ void weir_siommu_unlock(struct weir_siommu *s);
 
 /**
  * The address of [iova, iova + len) if it lies in one mapping of this process's memory that allows
- * the access, else NULL: the caller then uses weir_siommu_read()/write(), which report faults. Valid
- * until weir_siommu_unlock().
+ * the access, else NULL: the caller then uses weir_siommu_read()/write(), which report faults.
+ * Valid until weir_siommu_unlock().
  */
 void *weir_siommu_ptr(struct weir_siommu *s, uint64_t iova, size_t len, bool write);
 

@@ -3,13 +3,13 @@
  * @file
  * Wires: what a model's frames travel on.
  *
- * A wire carries Ethernet frames without CRC. Whatever is behind it (a TAP interface, a file, another
- * model), a frame on the wire is at least 60 bytes: shorter ones are padded with zeroes in both
- * directions, as a MAC does. Frames keep their order.
+ * A wire carries Ethernet frames without CRC. Whatever is behind it (a TAP interface, a file,
+ * another model), a frame on the wire is at least 60 bytes: shorter ones are padded with zeroes in
+ * both directions, as a MAC does. Frames keep their order.
  *
  * A model's step drains the transmit rings with weir_wire_tx() for each frame, then
- * weir_wire_flush(), and only then completes descriptors: the wire refers to the frames' memory until
- * the flush. It receives with weir_wire_rx() while it has room for frames.
+ * weir_wire_flush(), and only then completes descriptors: the wire refers to the frames' memory
+ * until the flush. It receives with weir_wire_rx() while it has room for frames.
  *
  * Kinds are built in (loopback, cable, tap, packet, pcap, gen) and may be added:
  * weir_wire_register().
@@ -40,9 +40,9 @@ void weir_wire_close(struct weir_wire *wire);
 /** Next frame, or false. */
 bool weir_wire_rx(struct weir_wire *wire, struct weir_frame *frame);
 
-/** Send the frame made of @a n pieces, @a len bytes in all. @return false if the wire can take no more
- *  before a flush and the frame should be offered again; a frame that is lost for good (link down,
- *  peer full) is counted and true. */
+/** Send the frame made of @a n pieces, @a len bytes in all. @return false if the wire can take no
+ * more before a flush and the frame should be offered again; a frame that is lost for good (link
+ * down, peer full) is counted and true. */
 bool weir_wire_tx(struct weir_wire *wire, const struct iovec *iov, unsigned n, uint32_t len);
 void weir_wire_flush(struct weir_wire *wire);
 
@@ -70,12 +70,13 @@ struct weir_wire_ops {
     void (*close)(void *priv);
     bool (*rx)(void *priv, struct weir_frame *frame);
     bool (*tx)(void *priv, const struct iovec *iov, unsigned n, uint32_t len);
-    void (*flush)(void *priv);         /**< may be NULL */
-    uint64_t (*deadline)(void *priv);  /**< may be NULL */
-    int (*fd)(void *priv);             /**< may be NULL */
-    bool (*link)(void *priv);          /**< carrier of what is behind it; may be NULL: always */
+    void (*flush)(void *priv);             /**< may be NULL */
+    uint64_t (*deadline)(void *priv);      /**< may be NULL */
+    int (*fd)(void *priv);                 /**< may be NULL */
+    bool (*link)(void *priv);              /**< carrier of what is behind it; may be NULL: always */
     void (*set_link)(void *priv, bool up); /**< this end was plugged or pulled; may be NULL */
-    void (*stats)(void *priv, struct weir_model_stats *sum); /**< what only the kind knows: supers, drops */
+    void (*stats)(void *priv,
+                  struct weir_model_stats *sum); /**< what only the kind knows: supers, drops */
 };
 
 /** Add a kind of wire. The struct must outlive the instance. */
