@@ -3,6 +3,7 @@
 # lint.sh CHECK: one check of `./dev lint` over the files that git knows of or would take.
 set -eu
 cd "$(dirname "$0")/.."
+jobs=${WEIR_JOBS:-$(nproc)}
 
 # files PATTERN...: of the files that belong to the project, those whose path matches.
 files() {
@@ -27,7 +28,7 @@ formatter() {
 case ${1-} in
 format)
     # The formatter shows each place; where it happens is enough, ./dev fmt does the rest.
-    files '*.c' '*.h' | xargs -r "$(formatter)" --dry-run 2>&1 |
+    files '*.c' '*.h' | xargs -r -n 4 -P "$jobs" "$(formatter)" --dry-run 2>&1 |
         awk -F: '/ warning: / && !seen[$1]++ { print $1 ":" $2 ": not formatted, try ./dev fmt" }
                  END { exit NR > 0 }'
     ;;
@@ -43,7 +44,7 @@ cppcheck)
     [ -s build/cppcheck/files ] || exit 0
     cppcheck --quiet --std=c11 --language=c --enable=warning,portability --inline-suppr \
         --error-exitcode=1 --suppress=missingInclude --library=posix --library=gnu \
-        -D__x86_64__ -D_GNU_SOURCE -I lib/include -I . -j "${WEIR_JOBS:-$(nproc)}" \
+        -D__x86_64__ -D_GNU_SOURCE -I lib/include -I . -j "$jobs" \
         --cppcheck-build-dir=build/cppcheck --file-list=build/cppcheck/files
     ;;
 shellcheck)

@@ -33,9 +33,10 @@ if command -v gcc >/dev/null; then
     (cd "$include" && find weir -name '*.h' | LC_ALL=C sort) |
         sed 's/.*/#include <&>/' >"$tmp/all.c"
     gcc -D_GNU_SOURCE -std=gnu11 -fsyntax-only -aux-info "$tmp/all.aux" -I"$include" "$tmp/all.c"
-    sed -n "s,^/\* $include/weir/[^ ]* \*/ extern .*[ *]\(weir_[a-z0-9_]*\) (.*,\1,p" \
+    awk -v from="/* $include/weir/" 'index($0, from) == 1 && / extern / &&
+        match($0, /[ *]weir_[a-z0-9_]+ \(/) { print substr($0, RSTART + 1, RLENGTH - 3) }' \
         "$tmp/all.aux" | LC_ALL=C sort -u >"$tmp/declared"
-    echo "missing:" >"$tmp/why"
+    echo "declared but not exported (not defined, or outside WEIR_BEGIN_DECLS):" >"$tmp/why"
     LC_ALL=C comm -23 "$tmp/declared" "$tmp/exported" >"$tmp/missing"
     cat "$tmp/missing" >>"$tmp/why"
     [ -s "$tmp/declared" ] && [ ! -s "$tmp/missing" ]
