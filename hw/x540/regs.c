@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The X540's register table as data, from the lists in regs.h (Intel X540 Datasheet, 333168). */
+#include "regs.h"
+
+#define COUNT(a) ((unsigned)(sizeof(a) / sizeof((a)[0])))
+
+static const struct weir_reg regs[] = {
+#define R(name, offset, stride, count, access, section, doc)                                       \
+    {#name, offset, stride, count, WEIR_REG_##access, section, doc},
+    X540_REGISTERS(R)
+#undef R
+};
+
+static const struct weir_reg_field fields[] = {
+#define F(reg, field, shift, width) {#reg, #field, (0xffffffffu >> (32 - (width))) << (shift)},
+    X540_FIELDS(F)
+#undef F
+};
+
+const struct weir_reg_table x540_regs = {
+    .device = "x540",
+    .regs = regs,
+    .n_regs = COUNT(regs),
+    .fields = fields,
+    .n_fields = COUNT(fields),
+};
