@@ -38,7 +38,7 @@ struct weir *weir_new(const struct weir_options *opt, struct weir_error *e)
         w->opt = *opt;
     w->objects.next = w->objects.prev = &w->objects;
     pthread_mutex_init(&w->lock, NULL);
-    w->wake.fd = -1;
+    w->wake.fd = w->wake_fd = -1;
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (w->epoll < 0) {
         weir_fail(e, -errno, "no-descriptors",
