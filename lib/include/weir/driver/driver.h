@@ -21,6 +21,7 @@
 #define WEIR_DRIVER_DRIVER_H
 
 #include <weir/device.h>
+#include <weir/driver/regs.h>
 #include <weir/error.h>
 #include <weir/pkt.h>
 #include <weir/port.h>
@@ -115,10 +116,14 @@ struct weir_driver {
     const struct weir_pci_id *ids; /**< ended by {0, 0} */
     enum weir_device_class device_class;
     const struct weir_net_ops *net; /**< for WEIR_CLASS_NET */
+    const struct weir_reg_table *regs; /**< registers of BAR 0, for `weir regs`; may be NULL */
 };
 
 /** Add a driver to an instance; later ones are asked first. The struct must outlive it. */
 int weir_driver_register(struct weir *w, const struct weir_driver *driver, struct weir_error *e);
+
+/** Registered driver number @a n, counted from the one asked first; NULL past the last. */
+const struct weir_driver *weir_driver_at(const struct weir *w, unsigned n);
 
 /** Write a line to the instance's log, printf-style. @a part: who speaks, e.g. "x540". */
 void weir_log(struct weir *w, enum weir_log_level level, const char *part, const char *fmt, ...)

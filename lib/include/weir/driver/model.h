@@ -75,6 +75,9 @@ struct weir_model_ops {
 /** Add a kind of model to an instance. The struct must outlive it. */
 int weir_model_register(struct weir *w, const struct weir_model_ops *ops, struct weir_error *e);
 
+/** Registered kind number @a n, the latest first; NULL past the last. */
+const struct weir_model_ops *weir_model_at(const struct weir *w, unsigned n);
+
 void weir_model_set_priv(struct weir_model *m, void *priv);
 void *weir_model_priv(const struct weir_model *m);
 
