@@ -28,10 +28,9 @@ need_packages() {
     fi
     missing=
     for package in $wanted; do
-        case $(dpkg-query -Wf '${db:Status-Status} ' "$package" 2>/dev/null) in
-        *installed\ *) ;;
-        *) missing="$missing $package" ;;
-        esac
+        # One line per architecture; a removed package is known, too, as "not-installed".
+        dpkg-query -Wf '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
+            missing="$missing $package"
     done
     [ -n "$missing" ] || return 0
 
