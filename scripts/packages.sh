@@ -7,9 +7,9 @@ packages_of() {
     case $1 in
     build)
         echo gcc libc6-dev meson ninja-build pkg-config libnuma-dev libhugetlbfs-dev libpci-dev \
-            libjson-c-dev libpcap-dev systemtap-sdt-dev
+            libjson-c-dev libpcap-dev libcmocka-dev systemtap-sdt-dev
         ;;
-    test) echo clang g++ libcmocka-dev ;;
+    test) echo clang g++ ;;
     traffic) echo iproute2 iputils-ping iperf3 ethtool tcpdump procps ;;
     lint) echo git clang-format cppcheck shellcheck codespell ;;
     fmt) echo git clang-format ;;
