@@ -16,6 +16,8 @@ struct weir_iova_set {
 
 void weir_iova_set_clear(struct weir_iova_set *s); /* empty it and free its memory */
 int weir_iova_set_copy(struct weir_iova_set *dst, const struct weir_iova_set *src);
+/* Room for n ranges: until it has more, changing it needs no memory. 0 or -ENOMEM. */
+int weir_iova_set_reserve(struct weir_iova_set *s, size_t n);
 /* Add [first, last]; joins neighbours. 0 or -ENOMEM. */
 int weir_iova_set_add(struct weir_iova_set *s, uint64_t first, uint64_t last);
 /* Remove [first, last], which need not be in the set. 0 or -ENOMEM (a split needs room). */

@@ -53,8 +53,10 @@ int weir_siommu_map(struct weir_siommu *s, const struct weir_mem *mem, uint64_t 
 
 /**
  * Remove every mapping that lies wholly within [iova, iova + len). One that only partly does is
- * left alone and makes the call -EINVAL with nothing removed. Nothing there is success.
- * @param removed called for each mapping removed, for unmapping memory; may be NULL
+ * left alone and makes the call -EINVAL with nothing removed. Nothing there is success; so is
+ * len 0. From 0, UINT64_MAX bytes are everything.
+ * @param removed called for each mapping removed, for unmapping memory, with the write lock held;
+ *                may be NULL
  */
 int weir_siommu_unmap(struct weir_siommu *s, uint64_t iova, uint64_t len,
                       void (*removed)(void *user, const struct weir_mem *mem), void *user);

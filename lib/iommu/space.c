@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "lib/iommu/backend.h"
+#include "lib/iommu/reserve.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_SIZE 64
+
+struct mapping {
+    uint64_t first, last;
+    struct weir_mem mem; /* its name points to name */
+    unsigned prot;
+    char *name;
+};
+
+struct weir_space {
+    struct weir_object object;
+    struct weir *weir;
+    const struct weir_space_ops *ops;
+    void *priv;
+    uint64_t page_sizes;
+    struct weir_iova_set usable;
+    uint64_t max_maps;
+    struct mapping *maps; /* the book: sorted by IOVA */
+    size_t n_maps, cap_maps;
+    uint64_t bytes;
+    struct weir_arena **arenas; /* mapped here; they want to know when it goes */
+    unsigned n_arenas, cap_arenas;
+    unsigned devices;
+};
+
+static void destroy(struct weir_space *s)
+{
+    weir_object_remove(&s->object);
+    while (s->n_arenas)
+        weir_arena_space_gone(s->arenas[--s->n_arenas], s);
+    if (s->ops->free)
+        s->ops->free(s);
+    for (size_t i = 0; i < s->n_maps; i++)
+        free(s->maps[i].name);
+    free(s->maps);
+    free(s->arenas);
+    weir_iova_set_clear(&s->usable);
+    free(s);
+}
+
+static void object_free(struct weir_object *o)
+{
+    destroy((struct weir_space *)((char *)o - offsetof(struct weir_space, object)));
+}
+
+struct weir_space *weir_space_make(struct weir *w, const struct weir_space_ops *ops, void *priv,
+                                   uint64_t page_sizes, const struct weir_iova_range *ranges,
+                                   unsigned n, uint64_t max_maps, struct weir_error *e)
+{
+    struct weir_space *s;
+    bool ok = true;
+
+    if (page_sizes == 0 || n == 0) {
+        weir_fail(e, -EINVAL, "space-empty",
+                  "make a %s space\nit has no page size or no usable IOVA range", ops->kind);
+        return NULL;
+    }
+    s = calloc(1, sizeof(*s));
+    if (s) {
+        for (unsigned i = 0; i < n && ok; i++)
+            ok = weir_iova_set_add(&s->usable, ranges[i].first, ranges[i].last) == 0;
+    }
+    if (!s || !ok) {
+        if (s)
+            weir_iova_set_clear(&s->usable);
+        free(s);
+        weir_fail(e, -ENOMEM, "no-memory", "make a %s space\nout of memory", ops->kind);
+        return NULL;
+    }
+    s->weir = w;
+    s->ops = ops;
+    s->priv = priv;
+    s->page_sizes = page_sizes;
+    s->max_maps = max_maps;
+    weir_object_add(w, &s->object, WEIR_RANK_SPACE, object_free);
+    return s;
+}
+
+struct weir *weir_space_instance(const struct weir_space *s)
+{
+    return s->weir;
+}
+
+const struct weir_space_ops *weir_space_ops(const struct weir_space *s)
+{
+    return s->ops;
+}
+
+void *weir_space_priv(const struct weir_space *s)
+{
+    return s->priv;
+}
+
+void weir_space_ref(struct weir_space *s)
+{
+    s->devices++;
+}
+
+void weir_space_unref(struct weir_space *s, bool free_with_last)
+{
+    s->devices--;
+    if (s->devices == 0 && free_with_last)
+        destroy(s);
+}
+
+void weir_space_free(struct weir_space *s)
+{
+    if (!s)
+        return;
+    if (s->devices) {
+        weir_log(s->weir, WEIR_LOG_ERROR, "iommu",
+                 "a %s space is not freed: %u device%s in it; close them first", s->ops->kind,
+                 s->devices, s->devices == 1 ? " is" : "s are");
+        return;
+    }
+    destroy(s);
+}
+
+int weir_space_add_arena(struct weir_space *s, struct weir_arena *a, struct weir_error *e)
+{
+    if (s->n_arenas == s->cap_arenas) {
+        unsigned cap = s->cap_arenas ? s->cap_arenas * 2 : 4;
+        struct weir_arena **arenas = realloc(s->arenas, cap * sizeof(struct weir_arena *));
+
+        if (!arenas)
+            return weir_fail(e, -ENOMEM, "no-memory", "note an arena in a %s space\nout of memory",
+                             s->ops->kind);
+        s->arenas = arenas;
+        s->cap_arenas = cap;
+    }
+    s->arenas[s->n_arenas++] = a;
+    return 0;
+}
+
+void weir_space_remove_arena(struct weir_space *s, struct weir_arena *a)
+{
+    for (unsigned i = 0; i < s->n_arenas; i++) {
+        if (s->arenas[i] == a) {
+            s->arenas[i] = s->arenas[--s->n_arenas];
+            return;
+        }
+    }
+}
+
+void weir_space_info(const struct weir_space *s, struct weir_space_info *info)
+{
+    *info = (struct weir_space_info){
+        .kind = s->ops->kind,
+        .page_sizes = s->page_sizes,
+        .ranges = s->usable.r,
+        .n_ranges = s->usable.n,
+        .max_maps = s->max_maps,
+        .maps = s->n_maps,
+        .bytes = s->bytes,
+    };
+}
+
+/* First mapping that ends at or above iova; n_maps if there is none. */
+static size_t search(const struct weir_space *s, uint64_t iova)
+{
+    size_t low = 0, high = s->n_maps;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (s->maps[mid].last < iova)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+/* "[a, b]" of the usable range below or around iova and of the one above. */
+static const char *nearest(const struct weir_space *s, uint64_t iova, char *out, size_t size)
+{
+    const struct weir_iova_range *r = s->usable.r;
+    unsigned i = 0;
+
+    while (i < s->usable.n && r[i].last < iova)
+        i++;
+    if (i > 0 && i < s->usable.n && r[i].first > iova)
+        snprintf(out, size, "[%#" PRIx64 ", %#" PRIx64 "] and [%#" PRIx64 ", %#" PRIx64 "]",
+                 r[i - 1].first, r[i - 1].last, r[i].first, r[i].last);
+    else if (i + 1 < s->usable.n)
+        snprintf(out, size, "[%#" PRIx64 ", %#" PRIx64 "] and [%#" PRIx64 ", %#" PRIx64 "]",
+                 r[i].first, r[i].last, r[i + 1].first, r[i + 1].last);
+    else {
+        if (i == s->usable.n)
+            i--;
+        snprintf(out, size, "[%#" PRIx64 ", %#" PRIx64 "]", r[i].first, r[i].last);
+    }
+    return out;
+}
+
+/* What every kind of space asks of a mapping, in the order in which the answers make most sense.
+ * @at: where in the book it belongs. */
+static int check_map(const struct weir_space *s, const struct weir_mem *mem, uint64_t iova,
+                     unsigned prot, const char *name, size_t *at, struct weir_error *e)
+{
+    uint64_t page = s->page_sizes & -s->page_sizes, last = iova + (mem->len - 1);
+    uint64_t offset = mem->fd >= 0 ? mem->offset : 0;
+    char what[160], text[120];
+    const struct mapping *m;
+
+    snprintf(what, sizeof(what), "map %s%s%zu bytes at %p to IOVA %#" PRIx64 " in a %s space", name,
+             *name ? ", " : "", mem->len, mem->va, iova, s->ops->kind);
+    if (!mem->va || (uintptr_t)mem->va + (mem->len - (mem->len != 0)) < (uintptr_t)mem->va)
+        return weir_fail(e, -EINVAL, "map-memory",
+                         "%s\nthere is no such memory\ngive the address of memory of this process",
+                         what);
+    if (mem->len == 0)
+        return weir_fail(e, -EINVAL, "map-unaligned",
+                         "%s\nthe length is 0\ngive a multiple of the smallest page, %" PRIu64
+                         " bytes",
+                         what, page);
+    if (((uintptr_t)mem->va | iova | mem->len | offset) & (page - 1)) {
+        const char *bad = (uintptr_t)mem->va & (page - 1) ? "the address"
+                          : iova & (page - 1)             ? "the IOVA"
+                          : mem->len & (page - 1)         ? "the length"
+                                                          : "the offset in the file";
+
+        return weir_fail(e, -EINVAL, "map-unaligned",
+                         "%s\n%s is not a multiple of the smallest page, %" PRIu64 " bytes\n"
+                         "align address, IOVA and length; memory of an arena always is",
+                         what, bad, page);
+    }
+    if (last < iova || !weir_iova_set_contains(&s->usable, iova, last))
+        return weir_fail(e, -EINVAL, "map-range",
+                         "%s\n%s\nthe nearest usable: %s; weir_space_find() gives a free one", what,
+                         last < iova ? "the range wraps around at 2^64"
+                                     : "not all of the range can be used there",
+                         nearest(s, iova, text, sizeof(text)));
+    if (prot == 0 || (prot & ~(unsigned)WEIR_PROT_RW))
+        return weir_fail(e, -EINVAL, "map-prot",
+                         "%s\nthe rights %#x are neither reading nor writing\n"
+                         "use WEIR_PROT_READ, WEIR_PROT_WRITE or both",
+                         what, prot);
+    *at = search(s, iova);
+    m = *at < s->n_maps ? &s->maps[*at] : NULL;
+    if (m && m->first <= last)
+        return weir_fail(e, -EEXIST, "map-overlap",
+                         "%s\n%s is mapped at [%#" PRIx64 ", %#" PRIx64 "]\n"
+                         "unmap it, or let weir_space_find() give a free range",
+                         what, *m->name ? m->name : "something", m->first, m->last);
+    if (s->max_maps && s->n_maps >= s->max_maps)
+        return weir_fail(e, -ENOSPC, "map-limit",
+                         "%s\nit holds %zu mappings, and may hold no more\n"
+                         "map fewer and larger pieces; one arena segment is one mapping",
+                         what, s->n_maps);
+    return 0;
+}
+
+int weir_space_map(struct weir_space *s, const struct weir_mem *mem, weir_iova_t iova,
+                   unsigned prot, struct weir_error *e)
+{
+    char name[NAME_SIZE] = "";
+    struct mapping m;
+    size_t at = 0;
+    int r;
+
+    if (mem->name)
+        weir_printable(name, sizeof(name), mem->name, strlen(mem->name));
+    r = check_map(s, mem, iova.addr, prot, name, &at, e);
+    if (r < 0)
+        return r;
+    m = (struct mapping){
+        .first = iova.addr,
+        .last = iova.addr + (mem->len - 1),
+        .mem = *mem,
+        .prot = prot,
+        .name = strdup(name),
+    };
+    m.mem.name = m.name;
+    if (m.name && s->n_maps == s->cap_maps) {
+        size_t cap = s->cap_maps ? s->cap_maps * 2 : 16;
+        struct mapping *maps = realloc(s->maps, cap * sizeof(*maps));
+
+        if (maps) {
+            s->maps = maps;
+            s->cap_maps = cap;
+        }
+    }
+    if (!m.name || s->n_maps == s->cap_maps) {
+        free(m.name);
+        return weir_fail(e, -ENOMEM, "no-memory", "map %s in a %s space\nout of memory", name,
+                         s->ops->kind);
+    }
+    r = s->ops->map(s, &m.mem, iova, prot, e);
+    if (r < 0) {
+        free(m.name);
+        return r;
+    }
+    memmove(s->maps + at + 1, s->maps + at, (s->n_maps - at) * sizeof(*s->maps));
+    s->maps[at] = m;
+    s->n_maps++;
+    s->bytes += mem->len;
+    weir_log(s->weir, WEIR_LOG_DEBUG, "iommu",
+             "%s space: mapped %s, %zu bytes, IOVA %#" PRIx64 ", rights %u", s->ops->kind, name,
+             mem->len, iova.addr, prot);
+    return 0;
+}
+
+int weir_space_unmap(struct weir_space *s, weir_iova_t iova, size_t len, struct weir_error *e)
+{
+    size_t at = search(s, iova.addr);
+    struct mapping *m = at < s->n_maps ? &s->maps[at] : NULL;
+    uint64_t last = iova.addr + (len - (len != 0));
+    int r;
+
+    if (last < iova.addr)
+        last = UINT64_MAX;
+    if (!m || m->first > last)
+        return weir_fail(e, -ENOENT, "unmap-nothing",
+                         "unmap %zu bytes at IOVA %#" PRIx64 " from a %s space\n"
+                         "nothing is mapped there",
+                         len, iova.addr, s->ops->kind);
+    if (m->first != iova.addr || m->mem.len != len)
+        return weir_fail(e, -EINVAL, "unmap-partial",
+                         "unmap %zu bytes at IOVA %#" PRIx64 " from a %s space\n"
+                         "%s is mapped there at [%#" PRIx64 ", %#" PRIx64 "]\n"
+                         "unmap it whole: %zu bytes at IOVA %#" PRIx64,
+                         len, iova.addr, s->ops->kind, *m->name ? m->name : "something", m->first,
+                         m->last, m->mem.len, m->first);
+    /*
+     * The book forgets it even if the backend fails: the memory is about to go, and a replay must
+     * not map it again.
+     */
+    r = s->ops->unmap(s, iova, len, e);
+    weir_log(s->weir, WEIR_LOG_DEBUG, "iommu", "%s space: unmapped %s, %zu bytes, IOVA %#" PRIx64,
+             s->ops->kind, m->name, len, iova.addr);
+    free(m->name);
+    s->n_maps--;
+    memmove(m, m + 1, (s->n_maps - at) * sizeof(*m));
+    s->bytes -= len;
+    return r;
+}
+
+int weir_space_replay(struct weir_space *s, struct weir_error *e)
+{
+    for (size_t i = 0; i < s->n_maps; i++) {
+        const struct mapping *m = &s->maps[i];
+        int r = s->ops->map(s, &m->mem, weir_iova(m->first), m->prot, e);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int weir_space_free_ranges(const struct weir_space *s, struct weir_iova_set *set)
+{
+    int r = weir_iova_set_intersect(set, &s->usable);
+
+    for (size_t i = 0; i < s->n_maps && r == 0; i++)
+        r = weir_iova_set_remove(set, s->maps[i].first, s->maps[i].last);
+    return r;
+}
+
+int weir_space_find(struct weir_space *s, uint64_t len, uint64_t align, unsigned iova_bits,
+                    weir_iova_t *out, struct weir_error *e)
+{
+    uint64_t page = s->page_sizes & -s->page_sizes;
+    uint64_t max = iova_bits < 64 ? ((uint64_t)1 << iova_bits) - 1 : UINT64_MAX;
+    struct weir_iova_set set = {0};
+    uint64_t at;
+    bool found;
+    int r;
+
+    if (len == 0 || len > UINT64_MAX - page || align == 0 || align & (align - 1) ||
+        iova_bits == 0 || iova_bits > 64)
+        return weir_fail(e, -EINVAL, "find-options",
+                         "find %" PRIu64 " bytes of IOVA aligned to %" PRIu64
+                         " under 2^%u in a %s space\n"
+                         "the length must not be 0, the alignment a power of two, and the width 1 "
+                         "to 64 bits",
+                         len, align, iova_bits, s->ops->kind);
+    if (align < page)
+        align = page;
+    len = (len + page - 1) & ~(page - 1);
+    r = weir_iova_free_set(s->weir, &set);
+    if (r == 0)
+        r = weir_space_free_ranges(s, &set);
+    found = r == 0 && weir_iova_set_find(&set, len, align, 0, 0, max, &at);
+    weir_iova_set_clear(&set);
+    if (r < 0)
+        return weir_fail(e, r, "no-memory", "find IOVA in a %s space\nout of memory", s->ops->kind);
+    if (!found)
+        return weir_fail(e, -ENOSPC, "space-no-iova",
+                         "find %" PRIu64 " bytes of IOVA aligned to %" PRIu64
+                         " under 2^%u in a %s space\n"
+                         "no free usable range is that large; %zu mappings hold %" PRIu64
+                         " bytes, and arenas keep what they may grow to\n"
+                         "unmap something, or ask for less",
+                         len, align, iova_bits, s->ops->kind, s->n_maps, s->bytes);
+    *out = weir_iova(at);
+    return 0;
+}
