@@ -10,11 +10,9 @@
 #ifndef WEIR_DRIVER_REGS_H
 #define WEIR_DRIVER_REGS_H
 
-#include <stdint.h>
+#include <weir/types.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+WEIR_BEGIN_DECLS
 
 /** How software may access a register, in the datasheets' terms. */
 enum weir_reg_access {
@@ -69,8 +67,6 @@ static inline uint32_t weir_field_set(uint32_t reg, uint32_t mask, uint32_t valu
     return (reg & ~mask) | ((value << __builtin_ctz(mask)) & mask);
 }
 
-#ifdef __cplusplus
-}
-#endif
+WEIR_END_DECLS
 
 #endif
