@@ -13,13 +13,16 @@
 
 struct weir_device_ops {
     const char *prefix; /* "vfio-user:"; matched against the start of a name */
-    /* Connect, fill d->space (a new one or opt->space) and d->regions, d->irqs; set d->priv. On
-     * failure leave nothing behind. @rest is the name behind the prefix. */
+    /* Connect, fill d->space (a new one, with d->own_space, or opt->space) and d->regions, d->irqs;
+     * set d->priv. On failure leave nothing behind. @rest is the name behind the prefix. The common
+     * part counts the device in with weir_space_ref() afterwards, and out again after close(). opt
+     * is complete (timeout_ms is never 0). */
     int (*open)(struct weir_device *d, const char *rest, const struct weir_device_options *opt,
                 struct weir_error *e);
     /* Free everything, connected or not. */
     void (*close)(struct weir_device *d);
-    /* Connect again after a loss; d->space's mappings are replayed by the caller afterwards. */
+    /* Connect again after a loss; d->space's mappings are replayed by the caller afterwards.
+     * d->lost stays set until all of that succeeded, so accesses must not look at it. */
     int (*reopen)(struct weir_device *d, struct weir_error *e);
     /* Could reopen succeed? Cheap, does not block; asked every 100 ms while lost. */
     bool (*returned)(struct weir_device *d);

@@ -37,7 +37,8 @@ void weir_model_reset(struct weir_model *m);
 const struct weir_model_ops *weir_model_ops(const struct weir_model *m);
 
 /* For sleeping: when step() wants to run next (CLOCK_MONOTONIC ns, 0 now, UINT64_MAX never), and
- * the wires' descriptors, at most max. */
+ * the descriptors of the wires, at most max. Ask for both again before each sleep: a wire whose
+ * frames the model cannot take now is left out. */
 uint64_t weir_model_deadline(struct weir_model *m);
 unsigned weir_model_fds(struct weir_model *m, int *fds, unsigned max);
 

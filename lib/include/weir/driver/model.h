@@ -70,6 +70,9 @@ struct weir_model_ops {
     uint64_t (*deadline)(struct weir_model *m);
     /** A wire's link went up or down. */
     void (*link)(struct weir_model *m, unsigned wire, bool up);
+    /** Would step() take a frame from this wire now? Who sleeps on the wire's descriptor must not
+     * be woken by what nobody takes. NULL: always. */
+    bool (*wants)(struct weir_model *m, unsigned wire);
 };
 
 /** Add a kind of model to an instance. The struct must outlive it. */
@@ -90,11 +93,17 @@ const char *weir_model_param(const struct weir_model *m, const char *key);
 /** The wire number @a n, or NULL if the spec named none. */
 struct weir_wire *weir_model_wire(const struct weir_model *m, unsigned n);
 
-/** Bus master enable of the command register. */
+/** May the model do DMA: bus mastering enabled and power state D0. */
 bool weir_model_bus_master(const struct weir_model *m);
 
-/** The software IOMMU for DMA in step(). */
+/** The software IOMMU, for weir_siommu_ptr() in step(). Several models may share it. */
 struct weir_siommu *weir_model_siommu(const struct weir_model *m);
+
+/** weir_siommu_read() and weir_siommu_write(), with a refused access reported as this model's. */
+int weir_model_dma_read(struct weir_model *m, uint64_t iova, void *buf, size_t len,
+                        const struct weir_dma_who *who);
+int weir_model_dma_write(struct weir_model *m, uint64_t iova, const void *buf, size_t len,
+                         const struct weir_dma_who *who);
 
 /** Raise MSI-X (or MSI) @a vector; without either enabled, nothing. From step() and write(). */
 void weir_model_raise(struct weir_model *m, unsigned vector);
