@@ -59,7 +59,15 @@ unsigned weir_models_step(struct weir *w, unsigned budget);
 /** Plug the cable in or pull it. Pulled, the wire loses what is sent and delivers nothing. */
 void weir_model_set_link(struct weir_model *m, bool up);
 
-/** What the wire and the DMA checker counted. */
+/**
+ * What the wire and the DMA checker counted.
+ *
+ * A kernel interface counts a super-frame as one packet, and knows nothing of padding. Of the
+ * interface behind a tap or packet wire, what came in is rx_frames - rx_super_frames + rx_super
+ * packets and rx_bytes - rx_pad_bytes - rx_super_bytes bytes, if nothing was dropped; what went out
+ * is tx_frames - tx_dropped - tx_super_frames + tx_super packets and tx_bytes - tx_dropped_bytes -
+ * tx_super_bytes bytes.
+ */
 struct weir_model_stats {
     uint64_t rx_frames,
         rx_bytes; /**< frames the wire delivered to the model, padded, without CRC */
@@ -68,9 +76,17 @@ struct weir_model_stats {
     uint64_t rx_super;            /**< super-frames received from the kernel and cut into frames */
     uint64_t rx_super_frames;     /**< frames that came out of them */
     uint64_t rx_super_bytes;      /**< header bytes that cutting added */
-    uint64_t rx_dropped;          /**< lost before the model saw them (kernel queue, paced wire) */
-    uint64_t tx_dropped;          /**< refused by what is behind the wire, or link down */
-    uint64_t dma_faults;          /**< accesses the software IOMMU refused */
+    uint64_t rx_dropped;       /**< lost before the model saw them (kernel queue, paced wire) */
+    uint64_t tx_super;         /**< super-frames that adjacent frames were joined to (option "gro") */
+    uint64_t tx_super_frames;  /**< frames that went into them */
+    uint64_t tx_super_bytes;   /**< header bytes that joining saved */
+    uint64_t tx_dropped;       /**< of tx_frames: refused by what is behind the wire, or link down */
+    uint64_t tx_dropped_bytes; /**< of tx_bytes: theirs */
+    uint64_t gen_good;         /**< gen wire with "verify": frames that came back as they were sent */
+    uint64_t gen_missing;      /**< sequence numbers skipped */
+    uint64_t gen_late;         /**< frames that came late or twice */
+    uint64_t gen_bad;          /**< damaged frames, and frames that are not the generator's */
+    uint64_t dma_faults;       /**< accesses the software IOMMU refused */
 };
 
 void weir_model_stats(struct weir_model *m, struct weir_model_stats *out);

@@ -26,6 +26,8 @@ WEIR_BEGIN_DECLS
 /** Longest frame on a wire, without CRC: the X540's MAXFRS limit. */
 #define WEIR_WIRE_MAX_FRAME 15872
 #define WEIR_WIRE_MIN_FRAME 60
+/** Most pieces of one frame in weir_wire_tx(). */
+#define WEIR_WIRE_MAX_PIECES 64
 
 /** A frame that arrived; valid until the next call on the wire. */
 struct weir_frame {
@@ -40,17 +42,19 @@ void weir_wire_close(struct weir_wire *wire);
 /** Next frame, or false. */
 bool weir_wire_rx(struct weir_wire *wire, struct weir_frame *frame);
 
-/** Send the frame made of @a n pieces, @a len bytes in all. @return false if the wire can take no
- * more before a flush and the frame should be offered again; a frame that is lost for good (link
- * down, peer full) is counted and true. */
+/** Send the frame made of @a n pieces, @a len bytes in all. The bytes must stay until the flush, the
+ * array @a iov only for the call. @return false if the wire can take no more for now and the frame
+ * should be offered again, in its turn, after a flush; a frame that is lost for good (link down,
+ * peer full, longer than WEIR_WIRE_MAX_FRAME) is counted and true. */
 bool weir_wire_tx(struct weir_wire *wire, const struct iovec *iov, unsigned n, uint32_t len);
 void weir_wire_flush(struct weir_wire *wire);
 
-/** Longest to wait before weir_wire_rx() is worth calling: CLOCK_MONOTONIC ns, UINT64_MAX when only
- *  the descriptor tells. */
+/** When weir_wire_rx(), or weir_wire_tx() after it returned false, is worth calling again:
+ *  CLOCK_MONOTONIC ns, 0 for now, UINT64_MAX when only the descriptor tells. */
 uint64_t weir_wire_deadline(struct weir_wire *wire);
 
-/** A descriptor that polls readable when frames may have arrived, or -1. */
+/** A descriptor that polls readable when frames may have arrived or the link may have changed, or
+ *  -1. Call weir_wire_rx() until it returns false before polling. */
 int weir_wire_fd(const struct weir_wire *wire);
 
 /** Link as the wire sees it (both ends plugged, interface up). */
@@ -69,6 +73,7 @@ struct weir_wire_ops {
     int (*open)(struct weir *w, const char *args, void **priv, struct weir_error *e);
     void (*close)(void *priv);
     bool (*rx)(void *priv, struct weir_frame *frame);
+    /** At least WEIR_WIRE_MIN_FRAME bytes in at most WEIR_WIRE_MAX_PIECES + 1 pieces. */
     bool (*tx)(void *priv, const struct iovec *iov, unsigned n, uint32_t len);
     void (*flush)(void *priv);             /**< may be NULL */
     uint64_t (*deadline)(void *priv);      /**< may be NULL */
