@@ -54,6 +54,8 @@ struct weir_device {
     uint8_t revision;
     atomic_bool lost;
     struct weir_port *port;  /* set by the port that took it */
+    /* The port's: called once when the device is lost, from any thread; may be NULL. */
+    void (*on_lost)(struct weir_device *d);
     struct weir_watch retry; /* timerfd while lost */
     void *priv;
 };

@@ -54,6 +54,8 @@ void weir_device_set_lost(struct weir_device *d, const char *why)
 {
     if (atomic_exchange(&d->lost, true))
         return;
+    if (d->on_lost)
+        d->on_lost(d);
     weir_log(d->weir, WEIR_LOG_WARNING, "device", "%s is lost: %s", d->name, why);
     struct weir_event ev = {.type = WEIR_EVENT_LOST, .device = d, .port = d->port};
     weir_post(d->weir, &ev);
