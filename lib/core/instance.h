@@ -45,6 +45,8 @@ struct weir_named {
     const void *what;
 };
 
+struct weir_cable; /* lib/model/wire_cable.c */
+
 #define WEIR_EVENT_QUEUE 256
 
 struct weir {
@@ -59,6 +61,7 @@ struct weir {
     struct weir_watch wake; /* the queue is not empty */
     int wake_fd;            /* its eventfd */
     struct weir_named *drivers, *models, *wires;
+    struct weir_cable *cables; /* what cable wires are ends of; guarded by lock */
 };
 
 void weir_object_add(struct weir *w, struct weir_object *o, enum weir_rank rank,

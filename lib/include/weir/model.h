@@ -8,11 +8,12 @@
  * | spec | is |
  * |---|---|
  * | `x540?wire=loopback` | an X540 whose transmitted frames come back |
- * | `x540?wire=cable:c0` | one end of cable c0; the other model of this instance that names it is
- * the other | | `x540?wire=tap:tap0` | on a TAP interface | | `x540?wire=packet:veth1` | on an
- * existing interface, by AF_PACKET | | `x540?wire=pcap:in=a.pcap,out=b.pcap` | frames from one
- * capture file, to another | | `x540?wire=gen:size=60,rate=14.88M,count=1000` | generated frames at
- * a pace; what is sent is counted |
+ * | `x540?wire=cable:c0` | one end of a cable; this instance's other `cable:c0` is the other |
+ * | `x540?wire=tap:tap0` | on a TAP interface, made if there is none |
+ * | `x540?wire=packet:veth1` | on an existing interface, by AF_PACKET |
+ * | `x540?wire=packet:veth1,gro` | adjacent TCP segments of a flow go to the kernel joined |
+ * | `x540?wire=pcap:in=a.pcap,out=b.pcap` | frames from one capture file, to another |
+ * | `x540?wire=gen:size=60,rate=14.88M` | generated frames at a pace; what is sent is counted |
  *
  * Opening the device `model:SPEC` makes the model and a device on it in one go. Register accesses
  * only latch state; a model does DMA, moves frames and raises interrupts in weir_model_step()
@@ -76,17 +77,17 @@ struct weir_model_stats {
     uint64_t rx_super;            /**< super-frames received from the kernel and cut into frames */
     uint64_t rx_super_frames;     /**< frames that came out of them */
     uint64_t rx_super_bytes;      /**< header bytes that cutting added */
-    uint64_t rx_dropped;       /**< lost before the model saw them (kernel queue, paced wire) */
-    uint64_t tx_super;         /**< super-frames that adjacent frames were joined to (option "gro") */
-    uint64_t tx_super_frames;  /**< frames that went into them */
-    uint64_t tx_super_bytes;   /**< header bytes that joining saved */
-    uint64_t tx_dropped;       /**< of tx_frames: refused by what is behind the wire, or link down */
+    uint64_t rx_dropped;          /**< lost before the model saw them (kernel queue, paced wire) */
+    uint64_t tx_super; /**< super-frames that adjacent frames were joined to (option "gro") */
+    uint64_t tx_super_frames; /**< frames that went into them */
+    uint64_t tx_super_bytes;  /**< header bytes that joining saved */
+    uint64_t tx_dropped;      /**< of tx_frames: refused by what is behind the wire, or link down */
     uint64_t tx_dropped_bytes; /**< of tx_bytes: theirs */
-    uint64_t gen_good;         /**< gen wire with "verify": frames that came back as they were sent */
-    uint64_t gen_missing;      /**< sequence numbers skipped */
-    uint64_t gen_late;         /**< frames that came late or twice */
-    uint64_t gen_bad;          /**< damaged frames, and frames that are not the generator's */
-    uint64_t dma_faults;       /**< accesses the software IOMMU refused */
+    uint64_t gen_good;    /**< gen wire with "verify": frames that came back as they were sent */
+    uint64_t gen_missing; /**< sequence numbers skipped */
+    uint64_t gen_late;    /**< frames that came late or twice */
+    uint64_t gen_bad;     /**< damaged frames, and frames that are not the generator's */
+    uint64_t dma_faults;  /**< accesses the software IOMMU refused */
 };
 
 void weir_model_stats(struct weir_model *m, struct weir_model_stats *out);

@@ -42,10 +42,10 @@ void weir_wire_close(struct weir_wire *wire);
 /** Next frame, or false. */
 bool weir_wire_rx(struct weir_wire *wire, struct weir_frame *frame);
 
-/** Send the frame made of @a n pieces, @a len bytes in all. The bytes must stay until the flush, the
- * array @a iov only for the call. @return false if the wire can take no more for now and the frame
- * should be offered again, in its turn, after a flush; a frame that is lost for good (link down,
- * peer full, longer than WEIR_WIRE_MAX_FRAME) is counted and true. */
+/** Send the frame made of @a n pieces, @a len bytes in all. The bytes must stay until the flush,
+ * the array @a iov only for the call. @return false if the wire can take no more for now and the
+ * frame should be offered again, in its turn, after a flush; a frame that is lost for good (link
+ * down, peer full, longer than WEIR_WIRE_MAX_FRAME) is counted and true. */
 bool weir_wire_tx(struct weir_wire *wire, const struct iovec *iov, unsigned n, uint32_t len);
 void weir_wire_flush(struct weir_wire *wire);
 
