@@ -16,4 +16,8 @@ int weir_iova_free_set(const struct weir *w, struct weir_iova_set *set);
 /* Keep in set what is usable in s and not mapped. 0 or -ENOMEM. */
 int weir_space_free_ranges(const struct weir_space *s, struct weir_iova_set *set);
 
+/* All of [first, last] usable in s? Else -EINVAL, "map-range"; what: what was being done. */
+int weir_space_check_range(const struct weir_space *s, uint64_t first, uint64_t last,
+                           const char *what, struct weir_error *e);
+
 #endif

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "lib/core/probe.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -325,6 +327,7 @@ static void report(struct weir_siommu *s, struct weir_dma_fault *fault,
         fault->queue_index = who->queue_index;
         fault->descriptor = who->descriptor;
     }
+    WEIR_PROBE4(dma_fault, fault->iova, fault->len, fault->write, fault->reason);
     pthread_mutex_lock(&s->last_lock);
     s->last = *fault;
     pthread_mutex_unlock(&s->last_lock);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "lib/core/probe.h"
 #include "lib/iommu/backend.h"
 #include "lib/iommu/reserve.h"
 
@@ -203,6 +204,20 @@ static const char *nearest(const struct weir_space *s, uint64_t iova, char *out,
     return out;
 }
 
+int weir_space_check_range(const struct weir_space *s, uint64_t first, uint64_t last,
+                           const char *what, struct weir_error *e)
+{
+    char text[120];
+
+    if (first <= last && weir_iova_set_contains(&s->usable, first, last))
+        return 0;
+    return weir_fail(e, -EINVAL, "map-range",
+                     "%s\n%s\nthe nearest usable: %s; weir_space_find() gives a free one", what,
+                     last < first ? "the range wraps around at 2^64"
+                                  : "not all of the range can be used there",
+                     nearest(s, first, text, sizeof(text)));
+}
+
 /* What every kind of space asks of a mapping, in the order in which the answers make most sense.
  * @at: where in the book it belongs. */
 static int check_map(const struct weir_space *s, const struct weir_mem *mem, uint64_t iova,
@@ -210,8 +225,9 @@ static int check_map(const struct weir_space *s, const struct weir_mem *mem, uin
 {
     uint64_t page = s->page_sizes & -s->page_sizes, last = iova + (mem->len - 1);
     uint64_t offset = mem->fd >= 0 ? mem->offset : 0;
-    char what[160], text[120];
     const struct mapping *m;
+    char what[160];
+    int r;
 
     snprintf(what, sizeof(what), "map %s%s%zu bytes at %p to IOVA %#" PRIx64 " in a %s space", name,
              *name ? ", " : "", mem->len, mem->va, iova, s->ops->kind);
@@ -235,12 +251,9 @@ static int check_map(const struct weir_space *s, const struct weir_mem *mem, uin
                          "align address, IOVA and length; memory of an arena always is",
                          what, bad, page);
     }
-    if (last < iova || !weir_iova_set_contains(&s->usable, iova, last))
-        return weir_fail(e, -EINVAL, "map-range",
-                         "%s\n%s\nthe nearest usable: %s; weir_space_find() gives a free one", what,
-                         last < iova ? "the range wraps around at 2^64"
-                                     : "not all of the range can be used there",
-                         nearest(s, iova, text, sizeof(text)));
+    r = weir_space_check_range(s, iova, last, what, e);
+    if (r < 0)
+        return r;
     if (prot == 0 || (prot & ~(unsigned)WEIR_PROT_RW))
         return weir_fail(e, -EINVAL, "map-prot",
                          "%s\nthe rights %#x are neither reading nor writing\n"
@@ -305,6 +318,7 @@ int weir_space_map(struct weir_space *s, const struct weir_mem *mem, weir_iova_t
     s->maps[at] = m;
     s->n_maps++;
     s->bytes += mem->len;
+    WEIR_PROBE4(space_map, m.name, iova.addr, mem->len, prot);
     weir_log(s->weir, WEIR_LOG_DEBUG, "iommu",
              "%s space: mapped %s, %zu bytes, IOVA %#" PRIx64 ", rights %u", s->ops->kind, name,
              mem->len, iova.addr, prot);
@@ -337,6 +351,7 @@ int weir_space_unmap(struct weir_space *s, weir_iova_t iova, size_t len, struct 
      * not map it again.
      */
     r = s->ops->unmap(s, iova, len, e);
+    WEIR_PROBE4(space_unmap, m->name, iova.addr, len, r);
     weir_log(s->weir, WEIR_LOG_DEBUG, "iommu", "%s space: unmapped %s, %zu bytes, IOVA %#" PRIx64,
              s->ops->kind, m->name, len, iova.addr);
     free(m->name);
