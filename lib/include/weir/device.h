@@ -13,6 +13,13 @@
  * It behaves the same whatever is behind the name. One that is lost (its process died, it was
  * unplugged) stays a valid object: reads return all ones, writes are swallowed.
  *
+ * @code
+ * struct weir_device *d = weir_device_open(w, "model:x540?wire=loopback", NULL, &err);
+ * uint32_t status = weir_read32(d, WEIR_REGION_BAR0, 0x00008);
+ * uint32_t vendor = weir_config_read(d, 0, 2);
+ * weir_device_close(d);
+ * @endcode
+ *
  * Threads: one at a time, but register reads and writes may come from any thread.
  */
 #ifndef WEIR_DEVICE_H

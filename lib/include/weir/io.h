@@ -5,6 +5,12 @@
  *
  * PCI devices are little-endian and see memory through the coherent DMA path. Write a descriptor,
  * weir_wmb(), ring the doorbell; see a descriptor done, weir_rmb(), read what it describes.
+ * @code
+ * desc->address = weir_le64(iova.addr);
+ * weir_wmb();
+ * weir_write32(device, WEIR_REGION_BAR0, 0x06018, tail);
+ * @endcode
+ *
  * Register access needs no further barrier: a mapped register is volatile and uncached.
  */
 #ifndef WEIR_IO_H

@@ -12,6 +12,15 @@
  * the range named; a mapping is removed whole, by its own first IOVA and length, anything else is
  * -EINVAL (a middle) or -ENOENT (nothing there).
  *
+ * @code
+ * struct weir_mem piece = {.va = buffer, .len = 2 << 20, .fd = -1, .name = "frames"};
+ * weir_iova_t iova;
+ * weir_space_find(space, piece.len, 2 << 20, 39, &iova, &err);
+ * weir_space_map(space, &piece, iova, WEIR_PROT_RW, &err);
+ * ...
+ * weir_space_unmap(space, iova, piece.len, &err);
+ * @endcode
+ *
  * Threads: one at a time.
  */
 #ifndef WEIR_SPACE_H

@@ -10,7 +10,7 @@
  *
  * @code
  * struct weir *w = weir_new(NULL, &err);
- * weir_register_builtin(w);
+ * weir_register_builtin(w, &err);
  * ...
  * struct weir_event ev[8];
  * int n = weir_events(w, ev, 8);  // never blocks; poll weir_event_fd(w) to wait

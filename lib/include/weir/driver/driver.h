@@ -115,7 +115,7 @@ struct weir_driver {
     const char *name;
     const struct weir_pci_id *ids; /**< ended by {0, 0} */
     enum weir_device_class device_class;
-    const struct weir_net_ops *net; /**< for WEIR_CLASS_NET */
+    const struct weir_net_ops *net;    /**< for WEIR_CLASS_NET */
     const struct weir_reg_table *regs; /**< registers of BAR 0, for `weir regs`; may be NULL */
 };
 

@@ -7,6 +7,15 @@
  * vfio-user, it cannot tell which. read() and write() only latch state; step() does everything
  * else. The kit serialises the callbacks: a model needs no locks.
  *
+ * @code
+ * static const struct weir_model_ops my_model = {
+ *     .name = "mine", .help = "", .params = "",
+ *     .pci = {.vendor = 0x1234, .device = 1, .bars = {{.size = 4096}}},
+ *     // create, destroy, reset, read, write, step
+ * };
+ * weir_model_register(w, &my_model, &err);
+ * @endcode
+ *
  * The kit keeps configuration space (header, BAR sizing, command register, the capabilities that
  * were declared), delivers interrupts to whoever enabled them, opens the wires named by "wire="
  * parameters and counts on them.

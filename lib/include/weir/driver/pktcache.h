@@ -5,6 +5,12 @@
  *
  * A cache is a stack of pointers. It trades with its pool in bulk of half its size, under the
  * pool's lock, only when it runs empty or full.
+ *
+ * @code
+ * struct weir_pkt **fresh = weir_pktcache_take(cache, 32);
+ * if (fresh)
+ *     fresh[0]->off = WEIR_PKT_HEADROOM;
+ * @endcode
  */
 #ifndef WEIR_DRIVER_PKTCACHE_H
 #define WEIR_DRIVER_PKTCACHE_H
@@ -17,7 +23,9 @@ WEIR_BEGIN_DECLS
 
 struct weir_pktcache {
     struct weir_pktpool *pool;
-    unsigned n; /**< packets in the stack */
+    unsigned n;    /**< packets in the stack */
+    unsigned high; /**< above this it gives packets to the pool: less in a small pool, so that idle
+                        caches do not hold what a busy queue needs */
     struct weir_pkt *stack[WEIR_PKTCACHE_SIZE];
 };
 
@@ -25,7 +33,8 @@ struct weir_pktcache {
  */
 bool weir_pktcache_fill(struct weir_pktcache *c, unsigned need);
 
-/** Slow path: give packets to the pool until @a room more fit. */
+/** Slow path: give packets to the pool until at least @a room more fit under the high mark;
+ *  WEIR_PKTCACHE_SIZE gives all. */
 void weir_pktcache_spill(struct weir_pktcache *c, unsigned room);
 
 /** Slow path: a packet that is shared, chained or of another pool. */
@@ -47,11 +56,13 @@ static inline struct weir_pkt **weir_pktcache_take(struct weir_pktcache *c, unsi
 /** Give back one segment that nobody else holds; it need not be the first of its packet. */
 static inline void weir_pktcache_give(struct weir_pktcache *c, struct weir_pkt *p)
 {
-    if (__builtin_expect(p->pool != c->pool || p->refs != 1 || p->next, 0)) {
+    /* Acquire: whoever dropped another reference is done with the buffer. */
+    if (__builtin_expect(
+            p->pool != c->pool || p->next || __atomic_load_n(&p->refs, __ATOMIC_ACQUIRE) != 1, 0)) {
         weir_pkt_free_slow(c, p);
         return;
     }
-    if (__builtin_expect(c->n == WEIR_PKTCACHE_SIZE, 0))
+    if (__builtin_expect(c->n >= c->high, 0))
         weir_pktcache_spill(c, 1);
     c->stack[c->n++] = p;
 }

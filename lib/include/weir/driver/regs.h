@@ -6,6 +6,13 @@
  * A device's registers are declared once, as data, in hw/<device>/regs.h. The driver and the model
  * take offsets and field masks from it, the model kit routes accesses by it, the tracer and
  * `weir regs` name offsets with it.
+ *
+ * @code
+ * uint32_t index;
+ * const struct weir_reg *r = weir_reg_find(table, 0x06018 + 0x40 * 3, &index);
+ * if (r)
+ *     printf("%s[%u]: %s\n", r->name, index, r->doc);
+ * @endcode
  */
 #ifndef WEIR_DRIVER_REGS_H
 #define WEIR_DRIVER_REGS_H

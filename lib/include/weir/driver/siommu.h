@@ -7,6 +7,12 @@
  * in-process device, or by a vfio-user client's messages. An access outside a mapping, against its
  * rights, or to one that was removed is refused and reported, never done.
  *
+ * @code
+ * const struct weir_dma_who who = {.queue = "tx", .queue_index = 0, .descriptor = 7};
+ * if (weir_siommu_read(siommu, iova.addr, buffer, 16, &who) != 0)
+ *     return -EFAULT; // refused, and reported as queue tx 0, descriptor 7
+ * @endcode
+ *
  * Threads: mapping and unmapping take a write lock; weir_siommu_lock() takes the read lock that
  * every access needs. The model kit holds it while a model steps, so an unmap returns only when no
  * access through it is under way.

@@ -11,6 +11,15 @@
  * weir_wire_flush(), and only then completes descriptors: the wire refers to the frames' memory
  * until the flush. It receives with weir_wire_rx() while it has room for frames.
  *
+ * @code
+ * struct iovec piece = {.iov_base = buffer, .iov_len = 64};
+ * struct weir_frame f;
+ * weir_wire_tx(wire, &piece, 1, 64);
+ * weir_wire_flush(wire);
+ * while (weir_wire_rx(wire, &f))
+ *     memcpy(buffer, f.data, f.len);
+ * @endcode
+ *
  * Kinds are built in (loopback, cable, tap, packet, pcap, gen) and may be added:
  * weir_wire_register().
  */
