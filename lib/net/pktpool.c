@@ -99,8 +99,7 @@ static void fill(struct weir_pktpool *pool)
         p->room = (uint16_t)(WEIR_PKT_HEADROOM + pool->data_room);
         p->n_segs = 1;
         p->refs = 1;
-        /* The last on the stack is taken first: buffers go out in the order of their addresses. */
-        pool->stack[pool->packets - 1 - i] = p;
+        pool->stack[i] = p;
     }
     pool->available = pool->packets;
 }

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Receiving (datasheet 7.1). Which packet lies in which descriptor is known from private memory;
+ * from a descriptor come lengths and flags alone, each checked. At most the descriptors that the
+ * device was given are looked at, so nothing it writes makes a burst loop.
+ */
+#include "x540.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* weir_pkt's second half is put together in registers and stored 16 bytes at a time. */
+_Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "descriptors are read as little-endian words");
+_Static_assert(offsetof(struct weir_pkt, flags) == 32 && offsetof(struct weir_pkt, len) == 46 &&
+                   offsetof(struct weir_pkt, off) == 48 && offsetof(struct weir_pkt, user) == 56,
+               "the layout of packet metadata");
+
+typedef uint64_t half_line __attribute__((vector_size(16), may_alias));
+
+/* Bits of the second word of a written-back descriptor, as the device writes it. */
+#define DD  ((uint64_t)1)
+#define EOP ((uint64_t)2)
+#define RXE ((uint64_t)1 << 29)
+
+/* Packet flags by the low seven bits of the packet type. */
+#define TYPE(i)                                                                                    \
+    (((i)&X540_PKTTYPE_IPV4 ? WEIR_PKT_IPV4 : 0u) | ((i)&X540_PKTTYPE_IPV6 ? WEIR_PKT_IPV6 : 0u) | \
+     ((i)&X540_PKTTYPE_TCP ? WEIR_PKT_TCP : 0u) | ((i)&X540_PKTTYPE_UDP ? WEIR_PKT_UDP : 0u) |     \
+     ((i)&X540_PKTTYPE_SCTP ? WEIR_PKT_SCTP : 0u))
+#define TYPE4(i)  TYPE(i), TYPE((i) + 1), TYPE((i) + 2), TYPE((i) + 3)
+#define TYPE16(i) TYPE4(i), TYPE4((i) + 4), TYPE4((i) + 8), TYPE4((i) + 12)
+
+static const uint16_t type_flags[128] = {TYPE16(0),  TYPE16(16), TYPE16(32), TYPE16(48),
+                                         TYPE16(64), TYPE16(80), TYPE16(96), TYPE16(112)};
+
+/* By status L4CS, IPCS (bits 0, 1: it was checked) and error L4E, IPE (bits 2, 3: it is wrong). */
+#define SUM(i)                                                                                     \
+    (((i)&1 ? ((i)&4 ? WEIR_PKT_L4_BAD : WEIR_PKT_L4_OK) : 0u) |                                   \
+     ((i)&2 ? ((i)&8 ? WEIR_PKT_L3_BAD : WEIR_PKT_L3_OK) : 0u))
+#define SUM4(i) SUM(i), SUM((i) + 1), SUM((i) + 2), SUM((i) + 3)
+
+static const uint8_t sum_flags[16] = {SUM4(0), SUM4(4), SUM4(8), SUM4(12)};
+
+static inline void ring_tail(const struct x540_rxq *q, uint32_t value)
+{
+    weir_wmb();
+    if (q->tail)
+        *q->tail = value;
+    else
+        weir_write32(q->base.net->device, WEIR_REGION_BAR0, q->tail_reg, value);
+}
+
+/* Buffers for the empty descriptors, all or some. */
+static struct weir_pkt **take(struct x540_rxq *q, uint32_t *n)
+{
+    static const uint32_t fewer[] = {X540_BATCH, 1};
+    struct weir_pkt **p = weir_pktcache_take(q->base.cache, *n);
+
+    for (unsigned i = 0; !p && i < 2; i++) {
+        /* Single buffers only for a ring that would run dry otherwise. */
+        if (fewer[i] >= *n || (fewer[i] == 1 && q->posted >= X540_BATCH))
+            continue;
+        *n = fewer[i];
+        p = weir_pktcache_take(q->base.cache, *n);
+    }
+    return p;
+}
+
+/* Fill empty descriptors, one write of the tail for all. */
+static __attribute__((noinline)) void refill(struct x540_rxq *q)
+{
+    uint32_t n = q->count - 1 - q->posted, want, at = q->next + q->posted;
+    struct weir_pkt **p;
+
+    if (at >= q->count)
+        at -= q->count;
+    if (n > WEIR_PKTCACHE_SIZE / 2)
+        n = WEIR_PKTCACHE_SIZE / 2;
+    want = n;
+    p = take(q, &n);
+    if (!p || n < want)
+        q->base.no_buffer++;
+    if (!p)
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        q->slots[at] = p[i];
+        q->descs[at].qw[0] = p[i]->iova.addr + WEIR_PKT_HEADROOM;
+        q->descs[at].qw[1] = 0; /* no header buffer; and clears DD */
+        if (++at == q->count)
+            at = 0;
+    }
+    q->posted += n;
+    ring_tail(q, at);
+}
+
+/* Done with the first seen descriptors. */
+static inline void advance(struct x540_rxq *q, uint32_t at, uint32_t seen)
+{
+    q->next = at;
+    q->posted -= seen;
+    if (q->count - 1 - q->posted >= q->batch)
+        refill(q);
+}
+
+/*
+ * Metadata of a packet, from its last descriptor. rest: what does not depend on it, the bytes from
+ * off on.
+ */
+static inline void describe(const struct x540_rxq *q, struct weir_pkt *p, uint64_t qw0,
+                            uint64_t qw1, uint32_t total, uint64_t len, uint64_t rest)
+{
+    uint32_t info = (uint32_t)qw0, status = (uint32_t)qw1, flags;
+    uint32_t type = info & X540_PKTTYPE_ETQF << 4 ? 0 : info >> 4 & 0x7f;
+    uint32_t tagged = status & q->strip;
+    uint64_t vlan = tagged ? qw1 >> 48 : 0;
+
+    flags = type_flags[type] | sum_flags[(status >> 5 & 3) | (status >> 28 & 12)];
+    flags |= tagged << 1;                       /* VP to WEIR_PKT_VLAN */
+    flags |= (status & X540_RXD_STAT_PIF) << 6; /* to WEIR_PKT_MULTICAST */
+    flags |= info & X540_RXD_INFO_RSSTYPE ? WEIR_PKT_HASH : 0u;
+    *(half_line *)&p->flags =
+        (half_line){flags | (uint64_t)total << 32, qw0 >> 32 | vlan << 32 | len << 48};
+    *(half_line *)&p->off = (half_line){rest, 0};
+}
+
+_Static_assert(1u << 3 << 1 == WEIR_PKT_VLAN && 1u << 7 << 6 == WEIR_PKT_MULTICAST,
+               "where flags are shifted to");
+
+static __attribute__((noinline)) void refuse(struct x540_rxq *q, struct weir_pkt *p)
+{
+    q->base.bad_descriptor++;
+    q->base.stats.dropped++;
+    weir_pktcache_give(q->base.cache, p);
+}
+
+/* Every frame fits one buffer. */
+static unsigned burst_scalar(struct weir_rxq *rxq, struct weir_pkt **pkts, unsigned n)
+{
+    struct x540_rxq *q = (struct x540_rxq *)rxq;
+    uint32_t at = q->next, room = q->room;
+    unsigned seen = 0, got = 0;
+    uint64_t bytes = 0;
+
+    if (n > q->posted)
+        n = q->posted;
+    while (seen < n) {
+        struct x540_rx_desc *d = &q->descs[at];
+        uint64_t qw1 = WEIR_READ_ONCE(d->qw[1]), qw0;
+        struct weir_pkt *p;
+        uint32_t len;
+
+        if (!(qw1 & DD))
+            break;
+        weir_rmb(); /* the rest of the descriptor and the data are as new as DD */
+        qw0 = WEIR_READ_ONCE(d->qw[0]);
+        p = q->slots[at];
+        if (++at == q->count)
+            at = 0;
+        seen++;
+        len = (uint32_t)(qw1 >> 32) & 0xffff;
+        if (__builtin_expect((qw1 & (EOP | RXE)) != EOP || len - 1 >= room, 0)) {
+            refuse(q, p);
+            continue;
+        }
+        describe(q, p, qw0, qw1, len, len, q->rest);
+        bytes += len;
+        pkts[got++] = p;
+    }
+    if (seen) {
+        q->base.stats.packets += got;
+        q->base.stats.bytes += bytes;
+    }
+    advance(q, at, seen);
+    return got;
+}
+
+/* Give up the packet under way; what comes up to its end is dropped too. */
+static __attribute__((noinline)) void refuse_chain(struct x540_rxq *q, bool ended)
+{
+    refuse(q, q->head);
+    q->head = q->last = NULL;
+    q->skip = !ended;
+}
+
+/* Frames may take several buffers. */
+static unsigned burst_scattered(struct weir_rxq *rxq, struct weir_pkt **pkts, unsigned n)
+{
+    struct x540_rxq *q = (struct x540_rxq *)rxq;
+    uint32_t at = q->next, room = q->room, posted = q->posted, seen = 0;
+    unsigned got = 0;
+    uint64_t bytes = 0;
+
+    while (got < n && seen < posted) {
+        struct x540_rx_desc *d = &q->descs[at];
+        uint64_t qw1 = WEIR_READ_ONCE(d->qw[1]), qw0;
+        struct weir_pkt *p;
+        uint32_t len;
+        bool end;
+
+        if (!(qw1 & DD))
+            break;
+        weir_rmb();
+        qw0 = WEIR_READ_ONCE(d->qw[0]);
+        p = q->slots[at];
+        if (++at == q->count)
+            at = 0;
+        seen++;
+        end = qw1 & EOP;
+        if (__builtin_expect(q->skip, 0)) {
+            weir_pktcache_give(q->base.cache, p);
+            q->skip = !end;
+            continue;
+        }
+        len = (uint32_t)(qw1 >> 32) & 0xffff;
+        if (!q->head) {
+            q->head = p;
+            q->segs = 1;
+            q->total = len;
+        } else {
+            q->last->next = p;
+            q->segs++;
+            q->total += len;
+        }
+        q->last = p;
+        p->off = WEIR_PKT_HEADROOM;
+        p->len = (uint16_t)len;
+        if (__builtin_expect(len - 1 >= room || q->total > q->max_frame || qw1 & RXE ||
+                                 (q->segs == WEIR_PKT_MAX_SEGS && !end),
+                             0)) {
+            refuse_chain(q, end);
+            continue;
+        }
+        if (!end)
+            continue;
+        p = q->head;
+        q->head = NULL;
+        describe(q, p, qw0, qw1, q->total, p->len, q->rest + ((uint64_t)(q->segs - 1) << 32));
+        bytes += q->total;
+        pkts[got++] = p;
+    }
+    if (seen) {
+        q->base.stats.packets += got;
+        q->base.stats.bytes += bytes;
+    }
+    advance(q, at, seen);
+    return got;
+}
+
+static uint32_t max_frame(const struct weir_net *n)
+{
+    /* Below an MTU of 1500 the MAC still takes standard frames. */
+    return (n->opt.mtu > 1500 ? n->opt.mtu : 1500) + X540_L2_EXTRA;
+}
+
+bool x540_rx_scattered(const struct weir_net *n)
+{
+    return max_frame(n) > weir_pktpool_data_room(n->pool);
+}
+
+struct weir_rxq *x540_rxq_new(struct weir_net *n, unsigned index, struct weir_error *e)
+{
+    struct x540_rxq *q = aligned_alloc(WEIR_CACHE_LINE, sizeof(*q));
+
+    if (!q) {
+        weir_fail(e, -ENOMEM, "no-memory", "make a receive queue\nout of memory");
+        return NULL;
+    }
+    memset(q, 0, sizeof(*q));
+    q->base.net = n;
+    q->base.index = index;
+    q->count = n->opt.rx_ring;
+    q->slots = calloc(q->count, sizeof(*q->slots));
+    if (!q->slots) {
+        weir_fail(e, -ENOMEM, "no-memory", "make a receive queue\nout of memory");
+        x540_rxq_free(&q->base.pub);
+        return NULL;
+    }
+    if (weir_ring_alloc(n->arena, q->count, sizeof(*q->descs), 128, &q->ring, e)) {
+        x540_rxq_free(&q->base.pub);
+        return NULL;
+    }
+    q->descs = q->ring.mem.va;
+    q->tail_reg = x540_rxq(X540_RDT, index);
+    return &q->base.pub;
+}
+
+void x540_rxq_free(struct weir_rxq *rxq)
+{
+    struct x540_rxq *q = (struct x540_rxq *)rxq;
+
+    if (!q)
+        return;
+    weir_ring_free(&q->ring);
+    free(q->slots);
+    free(q);
+}
+
+/* 4.6.7: the queue's registers. It is enabled last, by the caller. */
+void x540_rxq_program(struct x540 *x, struct x540_rxq *q)
+{
+    const struct weir_net *n = x->net;
+    uint32_t i = q->base.index, srrctl = 0;
+    uint64_t iova = q->ring.mem.iova.addr;
+
+    q->room = weir_pktpool_data_room(n->pool);
+    q->max_frame = max_frame(n);
+    q->strip = n->opt.vlan_strip ? X540_RXD_STAT_VP : 0;
+    q->tail = x540_doorbell(x, q->tail_reg);
+    /* A doorbell that is a message costs microseconds: ring it less. */
+    q->batch = q->tail ? X540_BATCH : q->count / 4;
+    if (q->batch > 4 * X540_BATCH)
+        q->batch = 4 * X540_BATCH;
+    if (q->batch < X540_BATCH)
+        q->batch = X540_BATCH;
+    q->rest = WEIR_PKT_HEADROOM | (uint64_t)(WEIR_PKT_HEADROOM + q->room) << 16 | 1ull << 32 |
+              1ull << 40 | (uint64_t)i << 48;
+    q->next = q->posted = 0;
+    q->skip = false;
+    memset(q->descs, 0, q->ring.mem.len);
+
+    x540_write(x, x540_rxq(X540_RDBAL, i), (uint32_t)iova);
+    x540_write(x, x540_rxq(X540_RDBAH, i), (uint32_t)(iova >> 32));
+    x540_write(x, x540_rxq(X540_RDLEN, i), q->count * (uint32_t)sizeof(*q->descs));
+    srrctl = weir_field_set(srrctl, X540_SRRCTL_BSIZEPACKET, q->room / X540_SRRCTL_PACKET_UNIT);
+    srrctl = weir_field_set(srrctl, X540_SRRCTL_DESCTYPE, X540_DESCTYPE_ADV_ONE_BUFFER);
+    if (n->opt.rx_queues > 1)
+        srrctl |= X540_SRRCTL_DROP_EN; /* a full queue must not hold up the others */
+    x540_write(x, x540_rxq(X540_SRRCTL, i), srrctl);
+    x540_write(x, x540_rxq(X540_RSCCTL, i), 0);
+    /* Write-backs must not overtake the data they speak of. */
+    x540_write(x, x540_rxq(X540_DCA_RXCTRL, i), X540_DCA_RXCTRL_DESC_RRO_EN);
+    x540_write(x, x540_rxq(X540_RDT, i), 0);
+}
+
+void x540_rxq_start(struct x540_rxq *q)
+{
+    /* Several times, as a take gives half a cache at most; fewer than all buffers will do. */
+    for (uint32_t before = ~0u; q->posted < q->count - 1 && q->posted != before;) {
+        before = q->posted;
+        refill(q);
+    }
+    if (q->posted < q->count - 1)
+        weir_log(q->base.net->weir, WEIR_LOG_WARNING, "x540",
+                 "receive queue %u starts with %u of %u buffers: the pool is empty", q->base.index,
+                 q->posted, q->count - 1);
+    q->base.pub.burst = x540_rx_scattered(q->base.net) ? burst_scattered : burst_scalar;
+}
+
+void x540_rxq_drop(struct x540_rxq *q)
+{
+    if (q->head)
+        weir_pkt_free(q->base.cache, q->head);
+    q->head = q->last = NULL;
+    while (q->posted) {
+        weir_pktcache_give(q->base.cache, q->slots[q->next]);
+        q->posted--;
+        if (++q->next == q->count)
+            q->next = 0;
+    }
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The X540 driver's own state. "4.6.7" and the like are sections of the Intel Ethernet Controller
+ * X540 Datasheet (order 333168).
+ */
+#ifndef WEIR_DRIVERS_X540_X540_H
+#define WEIR_DRIVERS_X540_X540_H
+
+#include "hw/x540/desc.h"
+#include "hw/x540/regs.h"
+#include <weir/driver/driver.h>
+#include <weir/driver/pktcache.h>
+#include <weir/driver/ring.h>
+#include <weir/io.h>
+
+#define X540_RETA_SIZE 128
+
+/* Header, VLAN tag. The MTU counts neither; the CRC is the device's. */
+#define X540_L2_EXTRA 18
+
+/* Refill receive rings and ask for transmit completions in groups of this many. */
+#define X540_BATCH 32
+
+struct x540_rxq {
+    struct weir_rxq_base base; /* first */
+
+    struct x540_rx_desc *descs __attribute__((aligned(WEIR_CACHE_LINE)));
+    struct weir_pkt **slots; /* which packet is in which descriptor */
+    uint32_t count;          /* descriptors */
+    uint32_t next;           /* where the device completes next */
+    uint32_t posted;         /* descriptors from next on that the device owns */
+    uint32_t batch;          /* empty descriptors worth a refill */
+    uint32_t room;           /* bytes the device may write to a buffer */
+    uint32_t strip;          /* X540_RXD_STAT_VP if tags are stripped, else 0 */
+    uint64_t rest;           /* a packet's metadata from off on, with one segment */
+    volatile uint32_t *tail; /* doorbell, or NULL: weir_write32() */
+
+    /* The scattered path: a packet whose end has not arrived. */
+    struct weir_pkt *head, *last;
+    uint32_t segs, total;
+    uint32_t max_frame;
+    bool skip; /* dropping up to the end of a bad one */
+
+    uint32_t tail_reg;
+    struct weir_ring ring;
+};
+
+struct x540_txq {
+    struct weir_txq_base base; /* first */
+
+    struct x540_tx_desc *descs __attribute__((aligned(WEIR_CACHE_LINE)));
+    struct weir_pkt **slots; /* the packet that ends in a descriptor, else NULL */
+    uint16_t *marks;         /* descriptors whose completion was asked for, oldest at first_mark */
+    uint32_t count;          /* descriptors */
+    uint32_t next;           /* to be written next */
+    uint32_t used;           /* written and not reclaimed, ending at next */
+    uint32_t unmarked;       /* written since completion was asked for last */
+    uint32_t first_mark, n_marks;
+    volatile uint32_t *tail;
+
+    uint32_t tail_reg;
+    struct weir_ring ring;
+};
+
+struct x540 {
+    struct weir_net *net;
+    struct weir_device *device;
+    unsigned lan; /* which of the controller's two ports */
+    bool fresh;   /* reset and untouched since */
+    uint32_t phy; /* MDIO address */
+    uint16_t nvm_words;
+    uint8_t reta[X540_RETA_SIZE];
+    struct weir_port_stats pending; /* counted by the device, not yet asked for by the port */
+};
+
+static inline struct x540 *x540_of(const struct weir_net *n)
+{
+    return n->priv;
+}
+
+static inline uint32_t x540_read(const struct x540 *x, uint32_t reg)
+{
+    return weir_read32(x->device, WEIR_REGION_BAR0, reg);
+}
+
+static inline void x540_write(const struct x540 *x, uint32_t reg, uint32_t value)
+{
+    weir_write32(x->device, WEIR_REGION_BAR0, reg, value);
+}
+
+static inline void x540_change(const struct x540 *x, uint32_t reg, uint32_t clear, uint32_t set)
+{
+    x540_write(x, reg, (x540_read(x, reg) & ~clear) | set);
+}
+
+/* The mapped register, or NULL. */
+volatile uint32_t *x540_doorbell(const struct x540 *x, uint32_t reg);
+
+/* Read reg until (value & mask) == want, at most about us microseconds. False: it did not come, or
+ * the device is lost. */
+bool x540_wait(const struct x540 *x, uint32_t reg, uint32_t mask, uint32_t want, uint64_t us);
+/* The same, until x540_now_us() says end. */
+bool x540_wait_until(const struct x540 *x, uint32_t reg, uint32_t mask, uint32_t want,
+                     uint64_t end);
+void x540_pause(uint64_t us);
+uint64_t x540_now_us(void);
+
+/* weir_fail() for a device that was lost in the middle of something; doing says of what. */
+int x540_fail_lost(const struct x540 *x, const char *doing, struct weir_error *e);
+
+/* sem.c. mask: X540_SW_FW_SYNC_SW_*. */
+int x540_lock(const struct x540 *x, uint32_t mask, struct weir_error *e);
+void x540_unlock(const struct x540 *x, uint32_t mask);
+
+/* nvm.c */
+int x540_nvm_check(struct x540 *x, struct weir_error *e);
+
+/* phy.c */
+int x540_phy_start(struct x540 *x, struct weir_error *e);
+void x540_link(struct weir_net *n, struct weir_link *out);
+
+/* reset.c */
+int x540_reset(struct x540 *x, struct weir_error *e);
+bool x540_master_disable(const struct x540 *x);
+
+/* start.c */
+int x540_start(struct weir_net *n, struct weir_error *e);
+void x540_stop(struct weir_net *n);
+
+/* filter.c */
+void x540_write_mac(const struct x540 *x, const uint8_t mac[6]);
+bool x540_read_mac(const struct x540 *x, uint8_t mac[6]);
+void x540_write_promiscuous(const struct x540 *x, bool promiscuous, bool all_multicast);
+void x540_clear_filters(const struct x540 *x);
+void x540_write_rss(const struct x540 *x, const uint8_t *key, const uint8_t *reta);
+
+/* stats.c */
+void x540_stats_collect(struct x540 *x);
+void x540_stats_clear(struct x540 *x);
+void x540_stats(struct weir_net *n, struct weir_port_stats *sum);
+
+/* rx.c */
+struct weir_rxq *x540_rxq_new(struct weir_net *n, unsigned index, struct weir_error *e);
+void x540_rxq_free(struct weir_rxq *q);
+bool x540_rx_scattered(const struct weir_net *n);
+void x540_rxq_program(struct x540 *x, struct x540_rxq *q);
+void x540_rxq_start(struct x540_rxq *q); /* enabled by now: give it buffers */
+void x540_rxq_drop(struct x540_rxq *q);  /* take all buffers back */
+
+/* tx.c */
+struct weir_txq *x540_txq_new(struct weir_net *n, unsigned index, struct weir_error *e);
+void x540_txq_free(struct weir_txq *q);
+void x540_txq_program(struct x540 *x, struct x540_txq *q);
+void x540_txq_start(struct x540_txq *q);
+unsigned x540_tx_reclaim(struct weir_txq *q);
+void x540_txq_drop(struct x540_txq *q);
+
+#endif
