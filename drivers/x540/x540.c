@@ -168,4 +168,5 @@ const struct weir_driver weir_x540_driver = {
     .ids = ids,
     .device_class = WEIR_CLASS_NET,
     .net = &net_ops,
+    .regs = &x540_regs,
 };
