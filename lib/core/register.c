@@ -34,8 +34,3 @@ const struct weir_model_ops *weir_model_at(const struct weir *w, unsigned n)
 {
     return at(w->models, n);
 }
-
-const struct weir_wire_ops *weir_wire_at(const struct weir *w, unsigned n)
-{
-    return at(w->wires, n);
-}

@@ -36,6 +36,17 @@ static const struct weir_wire_ops *find(struct weir *w, const char *kind)
     return ops;
 }
 
+const struct weir_wire_ops *weir_wire_at(const struct weir *w, unsigned n)
+{
+    const struct weir_named *added = w->wires;
+
+    if (n < BUILTIN)
+        return builtin[n];
+    for (n -= BUILTIN; added && n; n--)
+        added = added->next;
+    return added ? added->what : NULL;
+}
+
 static int unknown(struct weir *w, const char *kind, struct weir_error *e)
 {
     char list[320], printable[40];
@@ -44,7 +55,7 @@ static int unknown(struct weir *w, const char *kind, struct weir_error *e)
 
     list[0] = '\0';
     for (unsigned i = 0; used < sizeof list; i++) {
-        ops = i < BUILTIN ? builtin[i] : weir_wire_at(w, i - BUILTIN);
+        ops = weir_wire_at(w, i);
         if (!ops)
             break;
         int n = snprintf(list + used, sizeof list - used, "%s%s%s%s", i ? "; " : "", ops->kind,
