@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# demo.sh [--in-process]: what `./dev demo` shows once everything is built.
+# demo.sh [--in-process] [--seconds N]: what `./dev demo` shows once everything is built. N is how long
+# TCP and UDP are measured, each.
 #
 # As root: real traffic between two network namespaces, left and right, through l2fwd:
 #
@@ -18,9 +19,7 @@ export LC_ALL=C
 . scripts/hugepages.sh
 . scripts/demo-table.sh
 
-tcp_seconds=5
-bridge_seconds=3
-udp_seconds=5
+seconds=5
 ping_count=20
 required_percent=15
 
@@ -153,12 +152,12 @@ in_process() {
         "model:x540?wire=gen:size=60,rate=1M,count=$frames" \
         "model:x540?wire=pcap:out=$tmp/out.pcap" || fail "l2fwd failed" l2fwd.log
     sed -n '/^forwarding/,$s/^/   /p' "$tmp/l2fwd.log"
-    seconds=$(awk -F '[:,]' '/"seconds"/ { printf "%.2f", $2 }' "$tmp/l2fwd.json")
+    took=$(awk -F '[:,]' '/"seconds"/ { printf "%.2f", $2 }' "$tmp/l2fwd.json")
 
     in_process_table
     verdict
     echo
-    say "$frames frames went through two X540 drivers and two device models in one process, in $seconds s."
+    say "$frames frames went through two X540 drivers and two device models in one process, in $took s."
     say "Try next: sudo ./dev demo, for real traffic between network namespaces; or read"
     say "examples/hello.c and run $build/examples/hello."
 }
@@ -244,7 +243,7 @@ bridged() {
     fi
     addresses
     until_ok 10 "a ping across the bridge" answers
-    iperf "$1" --time "$bridge_seconds"
+    iperf "$1" --time $(((seconds + 1) / 2))
     silence
     ip -n "$mid" link del dev br0
 }
@@ -300,12 +299,12 @@ between_namespaces() {
     run ping.log ip netns exec "$left" ping -q -c "$ping_count" -i 0.05 "$right_ip" ||
         fail "ping lost packets" ping.log l2fwd.log
     say "ping: $(sed -n 's/\(.* packet loss\).*/\1/p' "$tmp/ping.log")"
-    iperf tcp.log --time "$tcp_seconds"
+    iperf tcp.log --time "$seconds"
     tcp=$(mbits tcp.log)
     say "TCP $tcp Mbit/s"
     # At the rate that TCP has to reach.
     udp=$(($(mbits bridge1.log) * required_percent / 100))
-    iperf udp.log --udp --bitrate "${udp}M" --time "$udp_seconds"
+    iperf udp.log --udp --bitrate "${udp}M" --time "$seconds"
     udp_loss=$(sed -n 's/.*(\(.*\)%).*receiver.*/\1/p' "$tmp/udp.log")
     say "UDP $(mbits udp.log) Mbit/s received of $udp Mbit/s sent, $udp_loss % lost"
     silence
@@ -339,14 +338,20 @@ between_namespaces() {
 # ---- Start ----
 
 mode=namespaces
-case ${1-} in
-'') ;;
---in-process) mode=in-process ;;
-*)
-    echo "usage: demo.sh [--in-process]" >&2
-    exit 2
-    ;;
-esac
+while [ $# -gt 0 ]; do
+    case $1:${2-} in
+    --in-process:*) mode=in-process ;;
+    --seconds:[1-9] | --seconds:[1-9][0-9])
+        seconds=$2
+        shift
+        ;;
+    *)
+        echo "usage: demo.sh [--in-process] [--seconds N], N from 1 to 99" >&2
+        exit 2
+        ;;
+    esac
+    shift
+done
 for program in weir l2fwd; do
     command -v "$program" >/dev/null || fail "$program is not built; to build it: ./dev build"
 done

@@ -20,8 +20,8 @@ static const char usage[] =
     "'serving NAME on PATH' once clients may come, and what the wire carried at the end.\n"
     "SIGUSR1 pulls the cable, SIGUSR2 plugs it in again.\n\n"
     "  --socket PATH       the UNIX socket to listen on\n"
-    "  --wire SPEC         what its frames travel on: loopback, tap:tap0, packet:veth1,\n"
-    "                      pcap:in=a.pcap,out=b.pcap, gen:size=60,rate=1M,count=1000\n"
+    "  --wire SPEC         what its frames travel on: loopback, tap:tap0, packet:veth1,gro,\n"
+    "                      pcap:in=a.pcap,out=b.pcap, gen:size=60,rate=1M,count=1000, ...\n"
     "  --param KEY=VALUE   a parameter of the model; weir model --list names them\n"
     "  --link up|down      whether the cable is in at the start (up)\n"
     "  --stats SECONDS     print the counters that often\n"
@@ -73,7 +73,7 @@ static int list(void)
             printf("%s%s", model->help, model->help[strlen(model->help) - 1] == '\n' ? "" : "\n");
     }
     for (unsigned i = 0; (wire = weir_wire_at(w, i)); i++)
-        printf("wire %s: %s\n", wire->kind, wire->help ? wire->help : "");
+        printf("wire %s%s%s\n", wire->kind, wire->help[0] ? ":" : "", wire->help);
     weir_free(w);
     return 0;
 }

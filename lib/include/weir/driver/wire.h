@@ -96,7 +96,8 @@ struct weir_wire_ops {
 /** Add a kind of wire. The struct must outlive the instance. */
 int weir_wire_register(struct weir *w, const struct weir_wire_ops *ops, struct weir_error *e);
 
-/** Kind number @a n: the built-in ones, then those registered, the latest first; NULL past the last.
+/** Kind number @a n: the built-in ones, then those registered, the latest first; NULL past the
+ * last.
  */
 const struct weir_wire_ops *weir_wire_at(const struct weir *w, unsigned n);
 
