@@ -103,9 +103,9 @@ static int short_of_pages(const struct weir_backing *b, uint64_t len, int r, str
     if (b->page == weir_base_page()) {
         weir_limit_memory("", weir_node_several() ? b->node : -1, &limit);
         return weir_fail(e, -ENOMEM, "arena-populate",
-                         "%s\n%s leaves %" PRIu64 " bytes, the kernel says: %s\n"
+                         "%s\n%s; %s leaves %" PRIu64 " bytes\n"
                          "free memory, raise that limit, or ask for less",
-                         what, limit.where, limit.room, strerror(-r));
+                         what, strerror(-r), limit.where, limit.room);
     }
     weir_size_text(b->page, page, sizeof(page));
     if (b->node >= 0)
@@ -114,8 +114,8 @@ static int short_of_pages(const struct weir_backing *b, uint64_t len, int r, str
         char command[200];
 
         return weir_fail(e, -ENOMEM, "arena-no-hugepages",
-                         "%s\n%" PRIu64 " pages needed, the pool of %s pages%s has %" PRIu64
-                         " free of %" PRIu64 " (%" PRIu64 " promised to others)\n"
+                         "%s\nit takes %" PRIu64 "; the pool of %s pages%s has %" PRIu64
+                         " free of %" PRIu64 ", %" PRIu64 " of them promised to others\n"
                          "%s%s",
                          what, need, page, place, pool.free, pool.total, pool.reserved,
                          weir_hugepage_command(&pool, need, command, sizeof(command)),
