@@ -16,14 +16,16 @@ static uint64_t read36(const struct x540 *x, uint32_t low, uint32_t high)
 
 void x540_stats_collect(struct x540 *x)
 {
+    /* Received: what was DMAed to the host, of all queues, as RQSMR maps all to index 0 after a
+     * reset. GPRC and GORC also count what was dropped after the MAC for want of descriptors. */
     static const uint32_t errors[] = {X540_CRCERRS, X540_RLEC, X540_RUC,
                                       X540_RFC,     X540_ROC,  X540_RJC};
     struct weir_port_stats s = {0};
 
     if (weir_device_lost(x->device))
         return;
-    s.rx_packets = x540_read(x, X540_GPRC);
-    s.rx_bytes = read36(x, X540_GORCL, X540_GORCH);
+    s.rx_packets = x540_read(x, X540_QPRC);
+    s.rx_bytes = read36(x, X540_QBRC_L, X540_QBRC_H); /* the CRC was stripped before */
     s.tx_packets = x540_read(x, X540_GPTC);
     s.tx_bytes = read36(x, X540_GOTCL, X540_GOTCH);
     s.rx_missed = x540_read(x, X540_RXMPC) + (uint64_t)x540_read(x, X540_QPRDC);
@@ -32,9 +34,9 @@ void x540_stats_collect(struct x540 *x)
     if (weir_device_lost(x->device))
         return; /* some of it is all ones */
     x->pending.rx_packets += s.rx_packets;
-    x->pending.rx_bytes += s.rx_bytes - 4 * s.rx_packets; /* without CRC */
+    x->pending.rx_bytes += s.rx_bytes;
     x->pending.tx_packets += s.tx_packets;
-    x->pending.tx_bytes += s.tx_bytes - 4 * s.tx_packets;
+    x->pending.tx_bytes += s.tx_bytes - 4 * s.tx_packets; /* without CRC */
     x->pending.rx_missed += s.rx_missed;
     x->pending.rx_errors += s.rx_errors;
 }
