@@ -126,6 +126,19 @@ struct weir_siommu *weir_model_siommu(const struct weir_model *m)
     return m->siommu;
 }
 
+int weir_model_set(struct weir_model *m, const char *key, const char *value, struct weir_error *e)
+{
+    if (!m->ops->set)
+        return weir_fail(e, -EINVAL, "model-param",
+                         "change %s of a %s model\nnothing of it can change while it exists\n"
+                         "give the parameter when making it",
+                         key, m->ops->name);
+    pthread_mutex_lock(&m->lock);
+    int ret = m->ops->set(m, key, value, e);
+    pthread_mutex_unlock(&m->lock);
+    return ret;
+}
+
 /* Tell the model of links that changed. Asked before and not only when told: the other end of a
  * wire may have been pulled, by another model or by the kernel. */
 static bool update_links(struct weir_model *m)

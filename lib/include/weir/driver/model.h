@@ -82,6 +82,8 @@ struct weir_model_ops {
     /** Would step() take a frame from this wire now? Who sleeps on the wire's descriptor must not
      * be woken by what nobody takes. NULL: always. */
     bool (*wants)(struct weir_model *m, unsigned wire);
+    /** Change a parameter of a model that exists; see weir_model_set(). NULL: none can be. */
+    int (*set)(struct weir_model *m, const char *key, const char *value, struct weir_error *e);
 };
 
 /** Add a kind of model to an instance. The struct must outlive it. */
@@ -98,6 +100,10 @@ struct weir *weir_model_instance(const struct weir_model *m);
 
 /** Text of a parameter of the spec, or NULL. */
 const char *weir_model_param(const struct weir_model *m, const char *key);
+
+/** Change a parameter of a model that exists, if its kind lets that one change: injected faults,
+ * for tests. -EINVAL ("model-param"). Not from callbacks. */
+int weir_model_set(struct weir_model *m, const char *key, const char *value, struct weir_error *e);
 
 /** The wire number @a n, or NULL if the spec named none. */
 struct weir_wire *weir_model_wire(const struct weir_model *m, unsigned n);
