@@ -65,7 +65,7 @@ static void print_value(const struct view *v, const struct weir_reg *r, uint32_t
         for (unsigned i = 0; i < v->table->n_fields; i++) {
             const struct weir_reg_field *f = &v->table->fields[i];
             /* A field of all 32 bits says nothing more than the value. */
-            if (strcmp(f->reg, r->name) == 0 && f->mask && f->mask != UINT32_MAX)
+            if (f->reg == r - v->table->regs && f->mask && f->mask != UINT32_MAX)
                 printf(" %s=%#x", f->name, weir_field_get(value, f->mask));
         }
         if (v->doc)

@@ -6,13 +6,19 @@
 
 static const struct weir_reg regs[] = {
 #define R(name, offset, stride, count, access, section, doc)                                       \
-    {#name, offset, stride, count, WEIR_REG_##access, section, doc},
+    {#name, section, doc, offset, stride, count, WEIR_REG_##access},
+    X540_REGISTERS(R)
+#undef R
+};
+
+enum {
+#define R(name, offset, stride, count, access, section, doc) ROW_##name,
     X540_REGISTERS(R)
 #undef R
 };
 
 static const struct weir_reg_field fields[] = {
-#define F(reg, field, shift, width) {#reg, #field, (0xffffffffu >> (32 - (width))) << (shift)},
+#define F(reg, field, shift, width) {#field, ROW_##reg, (0xffffffffu >> (32 - (width))) << (shift)},
     X540_FIELDS(F)
 #undef F
 };

@@ -31,22 +31,28 @@ enum weir_reg_access {
     WEIR_REG_W1C, /**< writing ones clears those bits */
 };
 
+/*
+ * Text lies in the rows, not behind pointers: a table is plain read-only data that all processes
+ * share, and needs no relocation when the library is loaded. Text that is too long does not
+ * compile.
+ */
+
 /** One register, or an array of @a count registers @a stride bytes apart. */
 struct weir_reg {
-    const char *name;    /**< the datasheet's name */
-    uint32_t offset;     /**< bytes from the start of the BAR */
-    uint32_t stride;     /**< bytes between elements; 0 for a single register */
-    uint32_t count;      /**< elements, 1 for a single register */
-    uint8_t access;      /**< enum weir_reg_access */
-    const char *section; /**< where the datasheet describes it */
-    const char *doc;     /**< what it is, in a few words */
+    char name[20];    /**< the datasheet's name */
+    char section[24]; /**< where the datasheet describes it */
+    char doc[60];     /**< what it is, in a few words */
+    uint32_t offset;  /**< bytes from the start of the BAR */
+    uint32_t stride;  /**< bytes between elements; 0 for a single register */
+    uint16_t count;   /**< elements, 1 for a single register */
+    uint8_t access;   /**< enum weir_reg_access */
 };
 
 /** One field of a register (or of each element of an array). */
 struct weir_reg_field {
-    const char *reg;  /**< name of the register */
-    const char *name; /**< the datasheet's name of the field */
-    uint32_t mask;    /**< the bits it occupies */
+    char name[22]; /**< the datasheet's name of the field */
+    uint16_t reg;  /**< row of its register in the table */
+    uint32_t mask; /**< the bits it occupies */
 };
 
 /** A device's whole table. Rows are sorted by offset and do not overlap. */
