@@ -50,7 +50,11 @@ void weir_mem_release(uint8_t *va, uint64_t len)
 /* Take the memory out of the range and leave the range reserved. */
 static void unplug(uint8_t *va, uint64_t len)
 {
-    mmap(va, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    /* For want of kernel memory only; the pages then stay until the range goes. */
+    /* cppcheck-suppress leakReturnValNotUsed */
+    if (mmap(va, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
+        MAP_FAILED)
+        mprotect(va, len, PROT_NONE);
 }
 
 /* Have every page now. Before Linux 5.14 fallocate() does it; either reports a shortage where a
@@ -181,7 +185,6 @@ int weir_segment_make(struct weir_segment *s, const struct weir_backing *b, uint
     bool huge = b->page != weir_base_page(), strict = b->node >= 0;
     int node = strict ? b->node : weir_node_of_caller();
     char what[200];
-    void *p;
     int r;
 
     if (!huge) {
@@ -201,7 +204,7 @@ int weir_segment_make(struct weir_segment *s, const struct weir_backing *b, uint
          * The first mapping has the kernel promise the pages to the file; it fails when the pool is
          * short. Not in place yet: a MAP_FIXED that fails leaves a hole in the reserved range.
          */
-        p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+        void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
         if (p == MAP_FAILED) {
             r = -errno;
             close(s->fd);
@@ -209,8 +212,8 @@ int weir_segment_make(struct weir_segment *s, const struct weir_backing *b, uint
         }
         munmap(p, len);
     }
-    p = mmap(va, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, s->fd, 0);
-    if (p == MAP_FAILED) {
+    /* cppcheck-suppress leakReturnValNotUsed */
+    if (mmap(va, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, s->fd, 0) == MAP_FAILED) {
         r = -errno;
         weir_segment_drop(s);
         return weir_fail(e, r, "arena-map",

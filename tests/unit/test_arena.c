@@ -8,6 +8,7 @@
 
 #include "lib/iommu/backend.h"
 #include "lib/mem/hugepage.h"
+#include "lib/mem/procfile.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -172,6 +173,7 @@ int __wrap_weir_hugepage_pool(const char *sysfs, uint64_t page, int node,
 
 struct fake {
     int map_result; /* what the map call after map_after ones returns */
+    int unmap_result;
     unsigned map_after, maps, unmaps;
     struct weir_mem last; /* mapped */
     uint64_t last_iova;
@@ -193,11 +195,12 @@ static int fake_map(struct weir_space *s, const struct weir_mem *mem, weir_iova_
 
 static int fake_unmap(struct weir_space *s, weir_iova_t iova, size_t len, struct weir_error *e)
 {
+    struct fake *f = weir_space_priv(s);
+
     (void)iova;
     (void)len;
-    (void)e;
-    ((struct fake *)weir_space_priv(s))->unmaps++;
-    return 0;
+    f->unmaps++;
+    return f->unmap_result ? weir_fail(e, f->unmap_result, "fake", "unmap\nno\nnothing") : 0;
 }
 
 static const struct weir_space_ops fake_ops = {
@@ -225,15 +228,21 @@ static void log_to_fixture(void *user, enum weir_log_level level, const char *pa
         snprintf(f->warning, sizeof(f->warning), "%s", text);
 }
 
+static int not_dot(const struct dirent *d)
+{
+    return d->d_name[0] != '.';
+}
+
 static unsigned count_fds(void)
 {
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned n = 0;
+    struct dirent **list;
+    int n = scandir("/proc/self/fd", &list, not_dot, alphasort);
 
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
+    assert_true(n > 0);
+    for (int i = 0; i < n; i++)
+        free(list[i]);
+    free(list);
+    return (unsigned)n;
 }
 
 /* Mappings of arena segments, and of addresses without access. */
@@ -552,6 +561,8 @@ static const char *choice(struct fixture *f, uint64_t bytes)
 static void test_page_choice(void **state)
 {
     struct fixture *f = *state;
+    struct weir_arena_options opt = options(100);
+    struct weir_arena *a;
 
     fake_pools = true;
     fake_2m = 1000;
@@ -567,6 +578,15 @@ static void test_page_choice(void **state)
     assert_string_equal(choice(f, 2000 * MIB + 1), "4K ");
     fake_2m = 0;
     assert_string_equal(choice(f, 2 * MIB), "4K ");
+
+    fail_call = NULL;
+    fake_2m = 1;
+    opt.page = 0;
+    a = weir_arena_new(f->w, &opt, NULL);
+    assert_non_null(a);
+    assert_int_equal(info_of(a).page, 2 * MIB);
+    assert_int_equal(info_of(a).bytes, 2 * MIB);
+    assert_string_equal(f->warning, "");
 }
 
 static void test_small_pages_are_warned_of(void **state)
@@ -642,17 +662,15 @@ static void test_no_hugepages_really(void **state)
     struct weir_hugepages pool;
     struct weir_arena_options opt;
     struct weir_error e;
-    FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_overcommit_hugepages", "r");
-    unsigned long overcommit = 0;
+    uint64_t overcommit = 0;
 
-    if (!file || weir_hugepage_pool("/sys", 2 * MIB, -1, &pool) < 0 ||
-        fscanf(file, "%lu", &overcommit) != 1 || overcommit) {
-        print_message("skipped: no pool of 2 MiB pages, or it may overcommit (%lu)\n", overcommit);
-        if (file)
-            fclose(file);
+    if (weir_hugepage_pool("/sys", 2 * MIB, -1, &pool) < 0 ||
+        weir_read_number("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_overcommit_hugepages",
+                         &overcommit) < 0 ||
+        overcommit) {
+        print_message("skipped: no pool of 2 MiB pages, or it may overcommit\n");
         skip();
     }
-    fclose(file);
     opt = options((pool.total + 1000) * 2 * MIB);
     opt.page = 2 * MIB;
     refused(f, &opt, -ENOMEM, "arena-no-hugepages", &e);
@@ -985,6 +1003,35 @@ static void test_map_out_of_memory(void **state)
     assert_int_equal(weir_arena_map(a, f->s, WEIR_PROT_RW, &e), 0);
 }
 
+/* A peer that is gone does not keep memory from going. */
+static void test_unmap_fails(void **state)
+{
+    struct fixture *f = *state;
+    struct weir_arena_options opt = options(MIB);
+    struct weir_arena *a;
+    struct weir_space_info space;
+    struct weir_error e;
+
+    opt.max_bytes = 3 * MIB;
+    a = weir_arena_new(f->w, &opt, NULL);
+    assert_int_equal(weir_arena_grow(a, MIB, &e), 0);
+    assert_int_equal(weir_arena_map(a, f->s, WEIR_PROT_RW, &e), 0);
+    f->fake_s.unmap_result = -EPIPE;
+    failed(weir_arena_unmap(a, f->s, &e), &e, -EPIPE, "fake");
+    assert_int_equal(f->fake_s.unmaps, 2);
+    assert_int_equal(info_of(a).spaces, 0);
+    assert_int_equal(weir_arena_map(a, f->s, WEIR_PROT_RW, &e), 0);
+    assert_int_equal(weir_arena_shrink(a, &e), 0);
+    contains(f->error, "unmap");
+    f->error[0] = '\0';
+    weir_arena_free(a);
+    contains(f->error, "unmap");
+    assert_int_equal(f->fake_s.unmaps, 4);
+    weir_space_info(f->s, &space);
+    assert_int_equal(space.maps, 0);
+    assert_int_equal(count_fds(), f->fds);
+}
+
 static void test_space_goes_first(void **state)
 {
     struct fixture *f = *state;
@@ -1007,6 +1054,7 @@ static void test_grow_and_shrink(void **state)
     struct fixture *f = *state;
     struct weir_arena_options opt = options(MIB);
     struct weir_dma first, second, big;
+    unsigned char in_core[512];
     struct weir_arena *a;
     struct weir_error e;
 
@@ -1036,8 +1084,12 @@ static void test_grow_and_shrink(void **state)
     failed(weir_arena_shrink(a, &e), &e, -EBUSY, "arena-busy");
     weir_dma_free(a, &second);
     assert_int_equal(weir_dma_alloc(a, 4096, 0, &second, &e), 0); /* the rest of the first */
+    assert_int_equal(count_vmas(), f->vmas + 2);
     assert_int_equal(weir_arena_shrink(a, &e), 0);
     assert_int_equal(f->fake_s.unmaps, 1);
+    assert_int_equal(count_vmas(), f->vmas + 1);
+    /* The addresses stay reserved: mincore() says ENOMEM where nothing is mapped. */
+    assert_int_equal(mincore((uint8_t *)info_of(a).va + MIB, 2 * MIB, in_core), 0);
     assert_int_equal(info_of(a).bytes, MIB);
     assert_int_equal(info_of(a).used, MIB);
     failed(weir_dma_alloc(a, 1, 0, &big, &e), &e, -ENOSPC, "dma-no-space");
@@ -1281,6 +1333,7 @@ int main(void)
         T(test_map),
         T(test_map_is_undone),
         T(test_map_out_of_memory),
+        T(test_unmap_fails),
         T(test_space_goes_first),
         T(test_grow_and_shrink),
         T(test_grow_is_undone),

@@ -298,8 +298,10 @@ static void test_freed_is_remembered(void **state)
     struct weir_siommu *s = *state;
     char name[80], m[1];
 
-    assert_int_equal(map(s, m, 1, 5, WEIR_PROT_RW, "old"), 0);
-    assert_int_equal(unmap(s, 5, 1), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(map(s, m, 1, 5, WEIR_PROT_RW, "old"), 0);
+        assert_int_equal(unmap(s, 5, 1), 0);
+    }
     assert_int_equal(map(s, m, 1, 5, WEIR_PROT_RW, "pool\n0"), 0);
     assert_int_equal(unmap(s, 5, 1), 0);
     assert_int_equal(write_at(s, 5, m, 1), -EFAULT);
@@ -327,7 +329,7 @@ static void test_freed_is_remembered(void **state)
     assert_int_equal(read_at(s, 5, m, 1), -EFAULT);
     fault_is(s, 5, "unmapped", "");
     assert_int_equal(read_at(s, 100, m, 1), -EFAULT);
-    snprintf(name, 64, "a name longer than the record of a fault has room for %u ....", 0);
+    snprintf(name, 64, "%s", "a name longer than the record of a fault has room for 0 ....");
     fault_is(s, 6, "freed", name);
 }
 

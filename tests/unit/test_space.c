@@ -296,6 +296,8 @@ static void test_unmap(void **state)
     failed(unmap(f, 0x10000, PAGE, &e), &e, -EINVAL, "unmap-partial");
     failed(unmap(f, 0x13000, PAGE, &e), &e, -EINVAL, "unmap-partial");
     failed(unmap(f, 0xf000, 5 * PAGE, &e), &e, -EINVAL, "unmap-partial");
+    failed(unmap(f, 0xf000, 4 * PAGE, &e), &e, -EINVAL, "unmap-partial");
+    failed(unmap(f, 0x11000, 4 * PAGE, &e), &e, -EINVAL, "unmap-partial");
     failed(unmap(f, 0x10000, 5 * PAGE, &e), &e, -EINVAL, "unmap-partial"); /* two */
     failed(unmap(f, 0x12000, SIZE_MAX, &e), &e, -EINVAL, "unmap-partial"); /* wraps */
     failed(unmap(f, 0x10000, 0, &e), &e, -EINVAL, "unmap-partial");
@@ -388,7 +390,9 @@ static void test_info(void **state)
 
 static void test_find(void **state)
 {
+    static const struct weir_iova_range odd_range = {0x200010, 0x202010};
     struct fixture *f = *state;
+    struct weir_space *odd;
     struct weir_error e;
     weir_iova_t at;
 
@@ -412,6 +416,13 @@ static void test_find(void **state)
     contains(e.why, "2 mappings");
     failed(weir_space_find(f->s, 0x1000000, 1, 25, &at, &e), &e, -ENOSPC, "space-no-iova");
     assert_int_equal(weir_space_find(f->s, 0x1000000, 1, 26, &at, &e), 0);
+
+    /* Whole pages, also where a peer names ranges that are not. */
+    odd = weir_space_make(f->w, &fake_ops, &f->fake, PAGE, &odd_range, 1, 0, NULL);
+    failed(weir_space_find(odd, PAGE + 1, 1, 64, &at, &e), &e, -ENOSPC, "space-no-iova");
+    assert_int_equal(weir_space_find(odd, PAGE, 1, 64, &at, &e), 0);
+    assert_int_equal(at.addr, 0x201000);
+    weir_space_free(odd);
 
     failed(weir_space_find(f->s, 0, 1, 64, &at, &e), &e, -EINVAL, "find-options");
     failed(weir_space_find(f->s, UINT64_MAX, 1, 64, &at, &e), &e, -EINVAL, "find-options");

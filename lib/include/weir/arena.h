@@ -37,7 +37,8 @@ struct weir_arena_options {
     uint64_t max_bytes; /**< what it may grow to; default bytes */
     uint64_t page;      /**< backing page size: 4 KiB, 2 MiB, 1 GiB; 0 picks the largest hugepage of
                              which the pool has enough, else 4 KiB with a warning */
-    int node;           /**< NUMA node; -1 (WEIR_ANY_NODE) for the caller's own */
+    int node; /**< NUMA node that holds all of it, 0 being the first; WEIR_ANY_NODE (-1): the
+                   caller's own as far as it goes */
     unsigned iova_bits; /**< width of the narrowest device that will use it; default 39, what every
                              VT-d and X540 can address */
     struct weir_space *const *spaces; /**< spaces it will be mapped into: their usable ranges are
