@@ -9,7 +9,7 @@ int weir_register_builtin(struct weir *w, struct weir_error *e)
 #ifdef WEIR_HAVE_DRIVERS
     ret = weir_driver_register(w, &weir_x540_driver, e);
 #endif
-#if defined(WEIR_HAVE_MODELS) && defined(WEIR_X540_MODEL_READY)
+#ifdef WEIR_HAVE_MODELS
     if (!ret)
         ret = weir_model_register(w, &weir_x540_model, e);
 #endif

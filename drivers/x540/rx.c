@@ -115,16 +115,14 @@ static inline void describe(const struct x540_rxq *q, struct weir_pkt *p, uint64
     uint64_t vlan = tagged ? qw1 >> 48 : 0;
 
     flags = type_flags[type] | sum_flags[(status >> 5 & 3) | (status >> 28 & 12)];
-    flags |= tagged << 1;                       /* VP to WEIR_PKT_VLAN */
-    flags |= (status & X540_RXD_STAT_PIF) << 6; /* to WEIR_PKT_MULTICAST */
+    flags |= tagged << 1; /* VP to WEIR_PKT_VLAN */
     flags |= info & X540_RXD_INFO_RSSTYPE ? WEIR_PKT_HASH : 0u;
     *(half_line *)&p->flags =
         (half_line){flags | (uint64_t)total << 32, qw0 >> 32 | vlan << 32 | len << 48};
     *(half_line *)&p->off = (half_line){rest, 0};
 }
 
-_Static_assert(1u << 3 << 1 == WEIR_PKT_VLAN && 1u << 7 << 6 == WEIR_PKT_MULTICAST,
-               "where flags are shifted to");
+_Static_assert(1u << 3 << 1 == WEIR_PKT_VLAN, "where VP is shifted to");
 
 static __attribute__((noinline)) void refuse(struct x540_rxq *q, struct weir_pkt *p)
 {

@@ -43,7 +43,7 @@ enum weir_pkt_flags {
     WEIR_PKT_TCP = 1u << 10,
     WEIR_PKT_UDP = 1u << 11,
     WEIR_PKT_SCTP = 1u << 12,
-    WEIR_PKT_MULTICAST = 1u << 13,
+    WEIR_PKT_MULTICAST = 1u << 13, /**< to a group address, if the device says so (X540: no) */
 };
 
 /**
