@@ -6,6 +6,7 @@
 #ifndef WEIR_MODEL_CHECKSUM_H
 #define WEIR_MODEL_CHECKSUM_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -76,32 +77,53 @@ static inline uint64_t weir_sum_odd(uint64_t sum)
     return __builtin_bswap16(weir_sum_fold(sum));
 }
 
+/* Add numbers that stand at even offsets, from registers: to read back what was just written in
+ * other pieces stalls the CPU. */
 static inline uint64_t weir_sum_be16(uint64_t sum, uint16_t host)
 {
-    uint8_t b[2] = {(uint8_t)(host >> 8), (uint8_t)host};
-    return weir_sum(sum, b, 2);
+    return weir_sum_add(sum, htobe16(host));
+}
+
+static inline uint64_t weir_sum_be32(uint64_t sum, uint32_t host)
+{
+    return weir_sum_add(sum, htobe32(host));
+}
+
+static inline uint64_t weir_sum_be64(uint64_t sum, uint64_t host)
+{
+    return weir_sum_add(sum, htobe64(host));
 }
 
 static inline uint16_t weir_get_be16(const uint8_t *p)
 {
-    return (uint16_t)(p[0] << 8 | p[1]);
+    uint16_t v;
+    memcpy(&v, p, sizeof v);
+    return be16toh(v);
 }
 
 static inline uint32_t weir_get_be32(const uint8_t *p)
 {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return be32toh(v);
 }
 
 static inline void weir_put_be16(uint8_t *p, uint16_t v)
 {
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
+    v = htobe16(v);
+    memcpy(p, &v, sizeof v);
 }
 
 static inline void weir_put_be32(uint8_t *p, uint32_t v)
 {
-    weir_put_be16(p, (uint16_t)(v >> 16));
-    weir_put_be16(p + 2, (uint16_t)v);
+    v = htobe32(v);
+    memcpy(p, &v, sizeof v);
+}
+
+static inline void weir_put_be64(uint8_t *p, uint64_t v)
+{
+    v = htobe64(v);
+    memcpy(p, &v, sizeof v);
 }
 
 /* Store the checksum that goes with a sum. */

@@ -103,11 +103,14 @@ static bool same_headers(const struct weir_headers *h, const uint8_t *a, const u
 static bool continues(const struct weir_tx_batch *b, const struct weir_headers *h,
                       const uint8_t *hdr, uint32_t payload, unsigned n)
 {
-    const struct weir_tx_message *m = &b->message[b->messages - 1];
+    const struct weir_tx_message *m;
 
-    return b->flow.open && h->v6 == b->flow.h.v6 && h->end == b->flow.h.end &&
-           payload <= b->flow.mss && m->bytes - h->l3 + payload <= MAX_PACKET &&
-           m->iovs + n <= MESSAGE_IOVECS && weir_get_be32(hdr + h->l4 + 4) == b->flow.seq &&
+    if (!b->flow.open)
+        return false;
+    m = &b->message[b->messages - 1];
+    return h->v6 == b->flow.h.v6 && h->end == b->flow.h.end && payload <= b->flow.mss &&
+           m->bytes - h->l3 + payload <= MAX_PACKET && m->iovs + n <= MESSAGE_IOVECS &&
+           weir_get_be32(hdr + h->l4 + 4) == b->flow.seq &&
            (h->v6 || weir_get_be16(hdr + h->l3 + 4) == b->flow.id) &&
            same_headers(h, b->flow.hdr, hdr);
 }

@@ -51,7 +51,8 @@ struct gen {
     uint32_t flow;
     uint64_t *next_seq; /* per flow: to send */
     uint64_t *expect;   /* per flow: to come back */
-    uint64_t base;      /* sum of what no frame changes */
+    uint64_t ip_base;   /* sum of what is the same in all IP headers */
+    uint64_t udp_base;  /* and of UDP's pseudo-header, header and data */
     uint32_t *fill_sum; /* folded sum of the first n bytes of the fill */
     uint64_t good, missing, late, bad;
     uint8_t frame[WEIR_WIRE_MAX_FRAME];
@@ -79,17 +80,16 @@ static void make_template(struct gen *g)
     weir_put_be32(f + IP + 16, DST_IP);
     weir_put_be16(f + UDP + 2, DISCARD);
     weir_put_be32(f + DATA, MAGIC);
-    /* The pseudo-header's and the UDP header's share; the rest is added for each frame. */
-    g->base = weir_sum(0, f + IP + 16, 4);
-    g->base = weir_sum_be16(g->base, 17);
-    g->base = weir_sum(g->base, f + UDP + 2, 2);
-    g->base = weir_sum(g->base, f + DATA, 4);
+    g->ip_base = weir_sum(0, f + IP, 20);
+    g->udp_base = weir_sum_be16(weir_sum_be32(0, DST_IP), 17);
+    g->udp_base = weir_sum_be32(weir_sum_be16(g->udp_base, DISCARD), MAGIC);
+    g->fill_sum[0] = 0;
     for (uint32_t i = 0; FILL + i < sizeof g->frame; i++) {
         uint8_t pair[2] = {0, 0};
-        g->fill_sum[i] = weir_sum_fold(sum);
         f[FILL + i] = fill_byte(i);
         pair[i & 1] = fill_byte(i);
         sum = weir_sum(sum, pair, 2);
+        g->fill_sum[i + 1] = weir_sum_fold(sum);
     }
 }
 
@@ -216,8 +216,9 @@ static bool gen_rx(void *priv, struct weir_frame *frame)
 {
     struct gen *g = priv;
     uint8_t *f = g->frame;
-    uint32_t len, flow = g->flow;
+    uint32_t len, src, flow = g->flow;
     uint64_t sum, seq;
+    uint16_t port, udp_len, check;
 
     if (!has_credit(g))
         return false;
@@ -227,24 +228,23 @@ static bool gen_rx(void *priv, struct weir_frame *frame)
     g->flow = flow + 1 == g->flows ? 0 : flow + 1;
     seq = g->next_seq[flow]++;
     len = next_size(g);
+    src = SRC_NET + flow / PORTS;
+    port = (uint16_t)(PORT0 + flow % PORTS);
+    udp_len = (uint16_t)(len - UDP);
     weir_put_be16(f + IP + 2, (uint16_t)(len - IP));
-    weir_put_be32(f + IP + 12, SRC_NET + flow / PORTS);
-    f[IP + 10] = f[IP + 11] = 0;
-    weir_put_sum(f + IP + 10, weir_sum(0, f + IP, 20));
-    weir_put_be16(f + UDP, (uint16_t)(PORT0 + flow % PORTS));
-    weir_put_be16(f + UDP + 4, (uint16_t)(len - UDP));
+    weir_put_be32(f + IP + 12, src);
+    weir_put_sum(f + IP + 10, weir_sum_be32(weir_sum_be16(g->ip_base, (uint16_t)(len - IP)), src));
+    weir_put_be16(f + UDP, port);
+    weir_put_be16(f + UDP + 4, udp_len);
     weir_put_be32(f + FLOW, flow);
-    weir_put_be32(f + SEQ, (uint32_t)(seq >> 32));
-    weir_put_be32(f + SEQ + 4, (uint32_t)seq);
-    sum = weir_sum(g->base, f + IP + 12, 4);
-    sum = weir_sum(sum, f + UDP, 2);
-    sum = weir_sum_be16(sum, (uint16_t)(len - UDP)); /* in the header and the pseudo-header */
-    sum = weir_sum_be16(sum, (uint16_t)(len - UDP));
-    sum = weir_sum(sum, f + FLOW, 12);
-    sum = weir_sum_add(sum, g->fill_sum[len - FILL]);
-    weir_put_sum(f + UDP + 6, sum);
-    if (!f[UDP + 6] && !f[UDP + 7])
-        f[UDP + 6] = f[UDP + 7] = 0xff;
+    weir_put_be64(f + SEQ, seq);
+    sum = weir_sum_be32(weir_sum_be16(g->udp_base, port), src);
+    sum = weir_sum_be16(weir_sum_be16(sum, udp_len), udp_len); /* of pseudo-header and header */
+    sum = weir_sum_be64(weir_sum_be32(sum, flow), seq);
+    check = (uint16_t)~weir_sum_fold(weir_sum_add(sum, g->fill_sum[len - FILL]));
+    if (!check)
+        check = 0xffff;
+    memcpy(f + UDP + 6, &check, sizeof check);
     *frame = (struct weir_frame){f, len};
     return true;
 }

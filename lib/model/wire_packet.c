@@ -170,57 +170,6 @@ static int make_buffers(struct packet *p, bool gro, struct weir_error *e)
     return 0;
 }
 
-static void packet_close(void *priv)
-{
-    struct packet *p = priv;
-
-    if (p->epoll >= 0)
-        close(p->epoll);
-    if (p->fd >= 0)
-        close(p->fd);
-    weir_netdev_close(&p->dev);
-    if (p->memory)
-        munmap(p->memory, (size_t)MESSAGES * STRIDE);
-    weir_tx_batch_destroy(&p->batch);
-    free(p);
-}
-
-static int packet_open(struct weir *w, const char *args, void **priv, struct weir_error *e)
-{
-    char *name = NULL;
-    bool gro = false;
-    const struct weir_arg table[] = {
-        {"INTERFACE", WEIR_ARG_NAME, &name, 0, IFNAMSIZ - 1},
-        {"gro", WEIR_ARG_FLAG, &gro, 0, 0},
-    };
-    int err = weir_args_parse("packet", args, table, 2, e);
-    struct packet *p;
-
-    if (err) {
-        free(name);
-        return err;
-    }
-    p = calloc(1, sizeof *p);
-    if (!p) {
-        free(name);
-        return weir_fail(e, -ENOMEM, "no-memory", "open a packet wire\nout of memory");
-    }
-    p->w = w;
-    p->fd = p->epoll = p->dev.nl = -1;
-    err = make_buffers(p, gro, e);
-    if (!err)
-        err = attach(p, name, e);
-    if (!err)
-        err = watch(p, e);
-    free(name);
-    if (err) {
-        packet_close(p);
-        return err;
-    }
-    *priv = p;
-    return 0;
-}
-
 /* Follow the interface; take one of the same name that came back. */
 static void follow(struct packet *p)
 {
@@ -366,6 +315,59 @@ static void send_batch(struct packet *p)
             break;
         }
     }
+}
+
+static void packet_close(void *priv)
+{
+    struct packet *p = priv;
+
+    if (p->batch.kept)
+        send_batch(p);
+    if (p->epoll >= 0)
+        close(p->epoll);
+    if (p->fd >= 0)
+        close(p->fd);
+    weir_netdev_close(&p->dev);
+    if (p->memory)
+        munmap(p->memory, (size_t)MESSAGES * STRIDE);
+    weir_tx_batch_destroy(&p->batch);
+    free(p);
+}
+
+static int packet_open(struct weir *w, const char *args, void **priv, struct weir_error *e)
+{
+    char *name = NULL;
+    bool gro = false;
+    const struct weir_arg table[] = {
+        {"INTERFACE", WEIR_ARG_NAME, &name, 0, IFNAMSIZ - 1},
+        {"gro", WEIR_ARG_FLAG, &gro, 0, 0},
+    };
+    int err = weir_args_parse("packet", args, table, 2, e);
+    struct packet *p;
+
+    if (err) {
+        free(name);
+        return err;
+    }
+    p = calloc(1, sizeof *p);
+    if (!p) {
+        free(name);
+        return weir_fail(e, -ENOMEM, "no-memory", "open a packet wire\nout of memory");
+    }
+    p->w = w;
+    p->fd = p->epoll = p->dev.nl = -1;
+    err = make_buffers(p, gro, e);
+    if (!err)
+        err = attach(p, name, e);
+    if (!err)
+        err = watch(p, e);
+    free(name);
+    if (err) {
+        packet_close(p);
+        return err;
+    }
+    *priv = p;
+    return 0;
 }
 
 static bool packet_rx(void *priv, struct weir_frame *frame)

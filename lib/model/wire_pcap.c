@@ -112,13 +112,18 @@ static int open_out(struct pcap_wire *p, struct weir_error *e)
     return 0;
 }
 
-static void write_out(struct pcap_wire *p)
+static void tell_broken(struct pcap_wire *p)
 {
-    if (pcap_dump_flush(p->out) && !p->broken) {
-        p->broken = true;
+    if (!p->broken)
         weir_log(p->w, WEIR_LOG_ERROR, "wire", "write capture %s: %s; it is incomplete",
                  p->out_name, strerror(errno));
-    }
+    p->broken = true;
+}
+
+static void write_out(struct pcap_wire *p)
+{
+    if (pcap_dump_flush(p->out))
+        tell_broken(p);
     p->dirty = false;
 }
 
@@ -268,10 +273,7 @@ static bool pcap_wire_tx(void *priv, const struct iovec *iov, unsigned n, uint32
 
     if (!p->out)
         return true; /* sent, to nobody */
-    if (p->broken || ferror(pcap_dump_file(p->out))) {
-        if (!p->broken)
-            write_out(p);
-        p->broken = true;
+    if (p->broken) {
         p->dropped++;
         p->dropped_bytes += len;
         return true;
@@ -288,6 +290,8 @@ static bool pcap_wire_tx(void *priv, const struct iovec *iov, unsigned n, uint32
     hdr.ts.tv_sec = now.tv_sec;
     hdr.ts.tv_usec = now.tv_nsec;
     pcap_dump((u_char *)p->out, &hdr, data);
+    if (ferror(pcap_dump_file(p->out)))
+        tell_broken(p);
     if (!p->dirty)
         p->written_at = weir_now_ns();
     p->dirty = true;
