@@ -56,6 +56,7 @@ void weir_device_set_lost(struct weir_device *d, const char *why)
         return;
     if (d->on_lost)
         d->on_lost(d);
+    WEIR_PROBE2(device_lost, d->name, why);
     weir_log(d->weir, WEIR_LOG_WARNING, "device", "%s is lost: %s", d->name, why);
     struct weir_event ev = {.type = WEIR_EVENT_LOST, .device = d, .port = d->port};
     weir_post(d->weir, &ev);
@@ -251,6 +252,7 @@ struct weir_device *weir_device_open(struct weir *w, const char *name,
     d->class_code = id[1] >> 8;
     d->subsystem_vendor = (uint16_t)id[2];
     d->subsystem_device = (uint16_t)(id[2] >> 16);
+    WEIR_PROBE3(device_open, d->name, d->vendor, d->device);
     weir_log(w, WEIR_LOG_INFO, "device", "opened %s: %04x:%04x", d->name, d->vendor, d->device);
     return d;
 }
@@ -457,6 +459,7 @@ int weir_device_reopen(struct weir_device *d, struct weir_error *e)
     ret = weir_device_bus_master(d, false, e);
     if (ret)
         return ret;
+    WEIR_PROBE1(device_back, d->name);
     weir_log(d->weir, WEIR_LOG_INFO, "device", "%s is back", d->name);
     return 0;
 }

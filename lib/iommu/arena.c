@@ -270,12 +270,12 @@ static int check_options(const struct weir *w, const struct weir_arena_options *
         return weir_fail(e, -EINVAL, "arena-iova-bits",
                          "make arena %s\niova_bits is %u\nan address has 64 bits at most", name,
                          opt->iova_bits);
-    if (opt->node != WEIR_ANY_NODE && !weir_node_usable(opt->node))
-        return weir_fail(
-            e, -EINVAL, "arena-node",
-            "make arena %s\nthere is no NUMA node %d that this process may use\n"
-            "use WEIR_ANY_NODE, or a node of: grep Mems_allowed_list /proc/self/status",
-            name, opt->node);
+    if (opt->node != WEIR_ANY_NODE && (opt->node < 0 || !weir_node_usable(opt->node - 1)))
+        return weir_fail(e, -EINVAL, "arena-node",
+                         "make arena %s\nthere is no NUMA node %d that this process may use\n"
+                         "use WEIR_ANY_NODE, or WEIR_NODE(n) with n of: grep Mems_allowed_list "
+                         "/proc/self/status",
+                         name, opt->node - 1);
     for (unsigned i = 0; i < opt->n_spaces; i++) {
         if (!opt->spaces || !opt->spaces[i] || weir_space_instance(opt->spaces[i]) != w)
             return weir_fail(e, -EINVAL, "arena-instance",
@@ -312,7 +312,7 @@ struct weir_arena *weir_arena_new(struct weir *w, const struct weir_arena_option
     }
     weir_printable(a->name, sizeof(a->name), name, strlen(name));
     a->weir = w;
-    a->node = opt->node == WEIR_ANY_NODE ? -1 : opt->node;
+    a->node = opt->node - 1;
     r = check_options(w, opt, a->name, e);
     if (r == 0)
         r = opt->page ? back(a, opt, opt->page, iova_bits, e)

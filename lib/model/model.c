@@ -291,7 +291,6 @@ static void report(struct weir_model *m, uint64_t iova, size_t len, bool write,
     f.descriptor = who->descriptor;
     m->last_fault = f;
     m->faults++;
-    WEIR_PROBE4(dma_fault, m, iova, len, write);
     if (m->faults > 10 && m->faults % 1000)
         return;
     weir_log(m->weir, WEIR_LOG_WARNING, m->ops->name,

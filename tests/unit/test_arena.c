@@ -374,7 +374,7 @@ static void test_options(void **state)
     opt.iova_bits = 65;
     refused(f, &opt, -EINVAL, "arena-iova-bits", &e);
     opt = options(MIB);
-    opt.node = 1000;
+    opt.node = WEIR_NODE(1000);
     refused(f, &opt, -EINVAL, "arena-node", &e);
     opt.node = -2;
     refused(f, &opt, -EINVAL, "arena-node", &e);
@@ -404,7 +404,7 @@ static void test_defaults(void **state)
     assert_int_equal(info.used, 0);
     assert_int_equal(info.segments, 1);
     assert_int_equal(info.spaces, 0);
-    assert_int_equal(info.node, 0);
+    assert_int_equal(info.node, -1);
     assert_true(info.iova.addr >= MIB && info.iova.addr < (uint64_t)1 << 39);
     assert_true(info.iova.addr != (uintptr_t)info.va);
     assert_string_equal(f->warning, ""); /* small pages were asked for */
@@ -635,7 +635,7 @@ static void test_no_hugepages(void **state)
     contains(e.why, "it takes 32");
     contains(e.why, "12 free of 13");
     assert_string_equal(e.fix, "echo 35 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
-    opt.node = 0;
+    opt.node = WEIR_NODE(0);
     refused(f, &opt, -ENOMEM, "arena-no-hugepages", &e);
     contains(e.why, "on node 0");
     contains(e.fix, "echo 35 > /sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hug");
@@ -773,7 +773,7 @@ static void test_placement(void **state)
     assert_non_null(a);
     assert_int_equal(policy_of(info_of(a).va), MPOL_PREFERRED);
     assert_int_equal(info_of(a).node, -1);
-    opt.node = 0;
+    opt.node = WEIR_NODE(0);
     a = weir_arena_new(f->w, &opt, &e);
     assert_non_null(a);
     assert_int_equal(policy_of(info_of(a).va), MPOL_BIND);
@@ -792,7 +792,7 @@ static void test_placement(void **state)
     fail_errno = EINVAL;
     assert_non_null(weir_arena_new(f->w, &opt, &e));
     assert_int_equal(fallocate_mode, MPOL_PREFERRED);
-    opt.node = 0;
+    opt.node = WEIR_NODE(0);
     assert_non_null(weir_arena_new(f->w, &opt, &e));
     assert_int_equal(fallocate_mode, MPOL_BIND);
     assert_int_equal(get_mempolicy(&mode, NULL, 0, NULL, 0), 0);

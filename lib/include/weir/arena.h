@@ -37,8 +37,8 @@ struct weir_arena_options {
     uint64_t max_bytes; /**< what it may grow to; default bytes */
     uint64_t page;      /**< backing page size: 4 KiB, 2 MiB, 1 GiB; 0 picks the largest hugepage of
                              which the pool has enough, else 4 KiB with a warning */
-    int node; /**< NUMA node that holds all of it, 0 being the first; WEIR_ANY_NODE (-1): the
-                   caller's own as far as it goes */
+    int node; /**< WEIR_NODE(n): NUMA node n holds all of it; WEIR_ANY_NODE, 0: the caller's own as
+                   far as it goes */
     unsigned iova_bits; /**< width of the narrowest device that will use it; default 39, what every
                              VT-d and X540 can address */
     struct weir_space *const *spaces; /**< spaces it will be mapped into: their usable ranges are
@@ -46,7 +46,8 @@ struct weir_arena_options {
     unsigned n_spaces;
 };
 
-#define WEIR_ANY_NODE (-1)
+#define WEIR_ANY_NODE 0
+#define WEIR_NODE(n)  ((n) + 1)
 
 /**
  * Reserve ranges and back the first segment.
