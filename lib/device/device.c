@@ -168,9 +168,10 @@ static void device_free(struct weir_object *o)
 /* What is left when the backend is closed or never opened. */
 static void release(struct weir_device *d)
 {
-    if (d->retry.fd >= 0) {
+    int timer = d->retry.fd;
+    if (timer >= 0) {
         weir_watch_remove(d->weir, &d->retry);
-        close(d->retry.fd);
+        close(timer);
     }
     weir_unpost(d->weir, d, NULL);
     weir_object_remove(&d->object);
