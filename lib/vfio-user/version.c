@@ -63,7 +63,9 @@ static int read_json(const char *text, size_t len, struct weir_vfu_caps *caps, c
         return -ENOMEM;
     }
     json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    root = json_tokener_parse_ex(tok, text, (int)len + 1); /* the NUL ends a number */
+    while (len && strchr(" \t\r\n", text[len - 1]))
+        len--; /* the tokener would take it for something more */
+    root = json_tokener_parse_ex(tok, text, (int)len);
     if (json_tokener_get_error(tok) != json_tokener_success) {
         snprintf(why, why_size, "its text is no JSON (%s): %s",
                  json_tokener_error_desc(json_tokener_get_error(tok)),
