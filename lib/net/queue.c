@@ -75,14 +75,26 @@ int weir_txq_set_cache(struct weir_txq *q, struct weir_pktcache *cache, struct w
     return set_cache(b->net, &b->cache, &b->own_cache, cache, e);
 }
 
+/* A cache for one of n queues: all of them together keep a quarter of the pool at most. */
+static struct weir_pktcache *make_cache(struct weir_pktpool *pool, unsigned n, struct weir_error *e)
+{
+    struct weir_pktcache *c = weir_pktcache_new(pool, e);
+    uint32_t share = pool->packets / (4 * n);
+
+    if (c && c->high > share)
+        c->high = share > 32 ? share : 32;
+    return c;
+}
+
 int weir_port_make_caches(struct weir_port *p, struct weir_error *e)
 {
     struct weir_net *n = &p->net;
+    unsigned queues = n->opt.rx_queues + n->opt.tx_queues;
 
     for (unsigned i = 0; i < n->opt.rx_queues; i++) {
         struct weir_rxq_base *b = weir_rxq_base(n->rxq[i]);
         if (!b->cache) {
-            b->cache = weir_pktcache_new(n->pool, e);
+            b->cache = make_cache(n->pool, queues, e);
             if (!b->cache)
                 return -ENOMEM;
             b->own_cache = true;
@@ -91,7 +103,7 @@ int weir_port_make_caches(struct weir_port *p, struct weir_error *e)
     for (unsigned i = 0; i < n->opt.tx_queues; i++) {
         struct weir_txq_base *b = weir_txq_base(n->txq[i]);
         if (!b->cache) {
-            b->cache = weir_pktcache_new(n->pool, e);
+            b->cache = make_cache(n->pool, queues, e);
             if (!b->cache)
                 return -ENOMEM;
             b->own_cache = true;
