@@ -40,7 +40,7 @@
 
 struct gen {
     struct weir *w;
-    uint64_t size[2], rate, count, flows, seed;
+    uint64_t size[2], rate, count, flows, seed; /* count 0: none, it only takes frames */
     bool verify, pulled, started;
     uint8_t src[6], dst[6];
     uint64_t start;  /* when frame 0 was due */
@@ -142,6 +142,7 @@ static int gen_open(struct weir *w, const char *args, void **priv, struct weir_e
     g->w = w;
     g->size[0] = g->size[1] = WEIR_WIRE_MIN_FRAME;
     g->flows = 1;
+    g->count = UINT64_MAX;                 /* without end */
     memcpy(g->src, "\x02\0\0\0\0\x01", 6); /* locally administered */
     memcpy(g->dst, "\x02\0\0\0\0\x02", 6);
     err = weir_args_parse("gen", args, table, sizeof table / sizeof table[0], e);
@@ -177,7 +178,7 @@ static bool has_credit(struct gen *g)
 {
     uint64_t now, due;
 
-    if (g->count && g->made + g->missed >= g->count)
+    if (g->made + g->missed >= g->count)
         return false;
     if (!g->rate)
         return !g->pulled; /* nobody pulls frames from a pulled cable */
@@ -189,7 +190,7 @@ static bool has_credit(struct gen *g)
         g->start = now;
     }
     due = due_after(g, now - g->start);
-    if (g->count && due > g->count)
+    if (due > g->count)
         due = g->count;
     g->credit = due - g->made - g->missed;
     if (g->credit > QUEUE) {
@@ -310,7 +311,7 @@ static uint64_t gen_deadline(void *priv)
 {
     const struct gen *g = priv;
 
-    if (g->count && g->made + g->missed >= g->count)
+    if (g->made + g->missed >= g->count)
         return UINT64_MAX;
     if (!g->rate || g->credit || !g->started)
         return 0;

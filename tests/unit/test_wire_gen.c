@@ -219,6 +219,22 @@ static void frames_that_nobody_pulls_are_lost(void **state)
     weir_wire_close(wire);
 }
 
+static void a_count_of_zero_only_takes_frames(void **state)
+{
+    struct weir_wire *wire = wire_case_open(state, "gen:count=0,rate=1M");
+    uint8_t bytes[60] = {0};
+    struct iovec piece = {bytes, sizeof bytes};
+    struct weir_frame got;
+
+    now += S;
+    assert_false(weir_wire_rx(wire, &got));
+    assert_true(weir_wire_deadline(wire) == UINT64_MAX);
+    assert_true(weir_wire_tx(wire, &piece, 1, sizeof bytes));
+    assert_int_equal(wire_case_stats(wire).tx_frames, 1);
+    assert_int_equal(wire_case_stats(wire).rx_dropped, 0);
+    weir_wire_close(wire);
+}
+
 static void a_pulled_generator_loses_its_time_not_its_frames(void **state)
 {
     struct weir_wire *paced = wire_case_open(state, "gen:rate=1k");
