@@ -342,6 +342,7 @@ int main(void)
         WIRE_CASE(the_deadline_is_when_the_next_frame_is_due),
         WIRE_CASE(frames_that_nobody_pulls_are_lost),
         WIRE_CASE(a_pulled_generator_loses_its_time_not_its_frames),
+        WIRE_CASE(a_count_of_zero_only_takes_frames),
         WIRE_CASE(what_comes_back_is_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
