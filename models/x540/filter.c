@@ -38,8 +38,9 @@ static bool exact_match(struct xm *x, const uint8_t *dest)
  */
 static bool multicast_match(const struct xm *x, const uint8_t *dest)
 {
+    static const uint8_t shifts[4] = {4, 3, 2, 0};
     uint32_t control = weir_xm_get(x, X540_MCSTCTRL);
-    unsigned shift = 4 - weir_field_get(control, X540_MCSTCTRL_MO);
+    unsigned shift = shifts[weir_field_get(control, X540_MCSTCTRL_MO)];
     unsigned hash = ((unsigned)dest[4] | (unsigned)dest[5] << 8) >> shift & 0xfff;
 
     return control & X540_MCSTCTRL_MFE &&

@@ -81,7 +81,7 @@ static void set_control(struct xm *x, bool tx, unsigned q, uint32_t value)
     }
     r->enabled = on && r->count;
     if (tx) {
-        if (on)
+        if (on && r->tail != r->head)
             x->tx_work[q / 64] |= (uint64_t)1 << (q % 64);
         return;
     }

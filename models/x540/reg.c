@@ -186,7 +186,7 @@ static uint32_t special_read(struct xm *x, uint32_t off)
         return value;
     case X540_PFQDE: {
         unsigned q = weir_field_get(value, X540_PFQDE_QUEUE_IDX);
-        return weir_field_set(value, X540_PFQDE_QDE, x->qde[q / 8] >> (q % 8));
+        return weir_field_set(value, X540_PFQDE_QDE, (uint32_t)x->qde[q / 8] >> (q % 8));
     }
     default:
         return value;

@@ -395,7 +395,7 @@ static void interrupts_by_intx(void **state)
     promiscuous(b);
     make_frame(frame, "02:00:00:00:00:01", 0x88b5, 60);
     set(b, x540_ivar(0), 0x80); /* to bit 0 of EICR */
-    get(b, X540_EICR); /* the link came up */
+    get(b, X540_EICR);          /* the link came up */
     set(b, X540_EIAM, 0xffff);
     set(b, X540_EIMS, 1 | X540_EIMS_LSC);
     arrives(b, frame, 60);

@@ -34,14 +34,15 @@ struct bench_wire {
         uint8_t *data;
         uint32_t len;
     } in[MAX_KEPT], out[MAX_KEPT];
-    unsigned n_in, next_in, n_out, flushed_out;
+    unsigned n_in, next_in, n_out;
     bool link;
-    unsigned refuse;            /* answer no to that many weir_wire_tx() */
-    uint64_t lost;              /* told as rx_dropped */
-    uint8_t *pending[MAX_KEPT]; /* frames' memory is looked at in flush, as a wire may */
-    struct iovec iov[MAX_KEPT][64];
+    unsigned refuse;                /* answer no to that many weir_wire_tx() */
+    uint64_t lost;                  /* told as rx_dropped */
+    struct iovec iov[MAX_KEPT][64]; /* frames' memory is looked at in flush, as a wire may */
     unsigned pieces[MAX_KEPT];
     unsigned n_pending;
+    void (*on_flush)(struct bench_wire *t); /* before frames are let go */
+    void *user;
 };
 
 struct bench {
@@ -110,6 +111,8 @@ static inline bool bench_wire_tx(void *priv, const struct iovec *iov, unsigned n
 static inline void bench_wire_flush(void *priv)
 {
     struct bench_wire *t = priv;
+    if (t->on_flush)
+        t->on_flush(t);
     for (unsigned i = 0; i < t->n_pending; i++) {
         uint8_t *copy = malloc(16384);
         uint32_t len = 0;
