@@ -41,7 +41,8 @@ struct vfu {
         struct weir_vfu_memory mem; /* va NULL: none */
         uint64_t offset, size;
     } mapped[WEIR_N_REGIONS];
-    bool any_mapped, can_reset;
+    atomic_bool any_mapped;
+    bool can_reset;
     struct window *windows; /* sorted; changed under weir_vfu_client_lock() */
     size_t n_windows, cap_windows;
 };
@@ -262,7 +263,7 @@ static void map_region(struct vfu *v, unsigned i, const struct weir_vfu_region_i
     m->size = info->size;
     region->map = m->mem.va;
     region->map_size = info->size;
-    v->any_mapped = true;
+    atomic_store(&v->any_mapped, true);
 }
 
 static int ask_region(struct vfu *v, unsigned i, struct weir_region *region, struct weir_error *e)
@@ -331,7 +332,7 @@ static int ask_shape(struct vfu *v, struct shape *shape, struct weir_error *e)
     };
 
     *shape = (struct shape){0};
-    v->any_mapped = false;
+    atomic_store(&v->any_mapped, false);
     int r = weir_vfu_client_call(v->client, &call, e);
     if (r)
         return r;
@@ -355,7 +356,14 @@ static void take_shape(struct weir_device *d, const struct shape *shape)
 {
     struct vfu *v = d->priv;
 
-    memcpy(d->regions, shape->regions, sizeof(d->regions));
+    for (unsigned i = 0; i < WEIR_N_REGIONS; i++) {
+        const struct weir_region *now = &shape->regions[i], *was = &d->regions[i];
+        /* Not written to without need: after a reopening other threads look at it. */
+        if (now->size != was->size || now->readable != was->readable ||
+            now->writable != was->writable || now->map != was->map ||
+            now->map_size != was->map_size)
+            d->regions[i] = *now;
+    }
     memcpy(d->irqs, shape->irqs, sizeof(d->irqs));
     v->can_reset = shape->can_reset;
 }
@@ -477,6 +485,15 @@ static bool returned(struct weir_device *d)
     return weir_vfu_listening(v->path);
 }
 
+/* How much of len goes in one message. Every server takes a register's 8 bytes. */
+static size_t piece(struct vfu *v, size_t len)
+{
+    if (len <= 8)
+        return len;
+    uint64_t max = weir_vfu_client_peer(v->client)->max_data;
+    return len < max ? len : (size_t)max;
+}
+
 static int read_region(struct weir_device *d, unsigned region, uint64_t off, void *buf, size_t len,
                        struct weir_error *e)
 {
@@ -486,8 +503,7 @@ static int read_region(struct weir_device *d, unsigned region, uint64_t off, voi
 
     snprintf(what, sizeof(what), "read region %u", region);
     while (len) {
-        uint64_t max = weir_vfu_client_peer(v->client)->max_data;
-        size_t n = len < max ? len : (size_t)max;
+        size_t n = piece(v, len);
         struct weir_vfu_region_access access = {off, region, (uint32_t)n}, answer;
         struct weir_vfu_call call = {
             .what = what,
@@ -519,12 +535,11 @@ static int write_region(struct weir_device *d, unsigned region, uint64_t off, co
     char what[32];
 
     /* A mapped access would overtake a posted write that is still in the socket. */
-    if (posted && len <= 8 && !v->any_mapped)
+    if (posted && len <= 8 && !atomic_load_explicit(&v->any_mapped, memory_order_relaxed))
         return result(d, weir_vfu_client_post(v->client, region, off, buf, len));
     snprintf(what, sizeof(what), "write region %u", region);
     while (len) {
-        uint64_t max = weir_vfu_client_peer(v->client)->max_data;
-        size_t n = len < max ? len : (size_t)max;
+        size_t n = piece(v, len);
         struct weir_vfu_region_access access = {off, region, (uint32_t)n};
         struct weir_vfu_call call = {
             .what = what,

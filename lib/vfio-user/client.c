@@ -183,24 +183,27 @@ static int check_version(struct weir_vfu_client *c, const char *what, struct wei
                          "use a server that speaks it",
                          what, c->name, WEIR_VFU_MAJOR, WEIR_VFU_MINOR, strerror(err));
     }
-    if (weir_vfu_version_parse(msg->body, msg->len, &c->peer, why, sizeof(why)))
+    struct weir_vfu_caps peer;
+    if (weir_vfu_version_parse(msg->body, msg->len, &peer, why, sizeof(why)))
         return weir_vfu_client_nonsense(c, what, e, "its VERSION makes no sense: %s", why);
-    if (c->peer.major != WEIR_VFU_MAJOR || c->peer.minor > WEIR_VFU_MINOR)
+    if (peer.major != WEIR_VFU_MAJOR || peer.minor > WEIR_VFU_MINOR)
         return weir_fail(e, -EPROTONOSUPPORT, "vfio-user-version",
                          "%s of %s\nits server speaks version %u.%u, Weir %d.%d\n"
                          "use a server that speaks it",
-                         what, c->name, c->peer.major, c->peer.minor, WEIR_VFU_MAJOR,
-                         WEIR_VFU_MINOR);
-    if (c->peer.max_data < 8)
+                         what, c->name, peer.major, peer.minor, WEIR_VFU_MAJOR, WEIR_VFU_MINOR);
+    if (peer.max_data < 8)
         return weir_vfu_client_nonsense(c, what, e, "it takes no more than %llu bytes at once",
-                                        (unsigned long long)c->peer.max_data);
-    if (c->peer.max_data > WEIR_VFU_MAX_DATA)
-        c->peer.max_data = WEIR_VFU_MAX_DATA;
-    if (c->peer.max_fds > WEIR_VFU_MAX_FDS)
-        c->peer.max_fds = WEIR_VFU_MAX_FDS;
-    c->peer.pgsizes &= ~(uint64_t)(WEIR_VFU_PAGE - 1);
-    if (!c->peer.pgsizes)
-        c->peer.pgsizes = WEIR_VFU_PAGE;
+                                        (unsigned long long)peer.max_data);
+    if (peer.max_data > WEIR_VFU_MAX_DATA)
+        peer.max_data = WEIR_VFU_MAX_DATA;
+    if (peer.max_fds > WEIR_VFU_MAX_FDS)
+        peer.max_fds = WEIR_VFU_MAX_FDS;
+    peer.pgsizes &= ~(uint64_t)(WEIR_VFU_PAGE - 1);
+    if (!peer.pgsizes)
+        peer.pgsizes = WEIR_VFU_PAGE;
+    pthread_mutex_lock(&c->tx);
+    c->peer = peer;
+    pthread_mutex_unlock(&c->tx);
     return 0;
 }
 
@@ -233,7 +236,7 @@ int weir_vfu_client_start(struct weir_vfu_client *c, int fd, struct weir_error *
     pthread_mutex_lock(&c->calls);
     pthread_mutex_lock(&c->tx);
     int r = weir_vfu_conn_init(&c->conn, fd);
-    c->peer = (struct weir_vfu_caps){0};
+    c->peer.write_multi = false; /* before it is asked */
     c->first = 0;
     atomic_store(&c->dead, r != 0);
     pthread_mutex_unlock(&c->tx);

@@ -603,6 +603,48 @@ static void killed_server(void **state)
     munmap(va, 0x10000);
 }
 
+static atomic_bool hammer;
+
+static void *hammering(void *arg)
+{
+    struct weir_device *d = arg;
+
+    for (uint32_t i = 0; atomic_load(&hammer); i++) {
+        weir_write32(d, 0, i & 1 ? SCRATCH : SRC, i);
+        if (i % 64 == 0) {
+            uint32_t id = weir_read32(d, 0, ID);
+            assert_true(id == 0x70790000 || id == UINT32_MAX);
+        }
+    }
+    return NULL;
+}
+
+/* The same while other threads use its registers, as forwarding workers do. */
+static void killed_server_under_threads(void **state)
+{
+    pid_t server = serve_process("toy");
+    struct weir_device *d = open_it();
+    pthread_t threads[2];
+
+    (void)state;
+    atomic_store(&hammer, true);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, hammering, d), 0);
+    for (unsigned round = 0; round < 5; round++) {
+        kill_process(server);
+        wait_event(WEIR_EVENT_LOST);
+        server = serve_process("toy");
+        wait_event(WEIR_EVENT_RETURNED);
+        assert_int_equal(weir_device_reopen(d, NULL), 0);
+        assert_int_equal(get(d, ID), 0x70790000);
+    }
+    atomic_store(&hammer, false);
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    weir_device_close(d);
+    kill_process(server);
+}
+
 /* Another device at the same path is not taken for the one that was lost. */
 static void another_device_returns(void **state)
 {
@@ -1017,6 +1059,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_client_at_a_time, setup, teardown),
         cmocka_unit_test_setup_teardown(killed_client, setup, teardown),
         cmocka_unit_test_setup_teardown(killed_server, setup, teardown),
+        cmocka_unit_test_setup_teardown(killed_server_under_threads, setup, teardown),
         cmocka_unit_test_setup_teardown(another_device_returns, setup, teardown),
         cmocka_unit_test_setup_teardown(stopped_server, setup, teardown),
         cmocka_unit_test_setup_teardown(opening_what_is_not_there, setup, teardown),
