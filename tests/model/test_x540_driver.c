@@ -196,6 +196,7 @@ static void chains_of_any_shape_are_sent(void **state)
                 head = k;
             last = k;
         }
+        assert_non_null(head);
         head->total = total;
         head->n_segs = (uint8_t)n;
         uint64_t end = rig_now_ms() + RIG_SECONDS * 1000;
