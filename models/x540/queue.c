@@ -110,6 +110,7 @@ static void set_tail(struct xm *x, bool tx, unsigned q, uint32_t value)
     struct xm_ring *r = ring_of(x, tx, q);
 
     value &= 0xffff;
+    x->reg[base_reg(tx, q) / 4 + TAIL / 4] = value;
     if (r->enabled && value >= r->count) {
         warn(x, r, tx, q, "the tail written lies behind the ring's end and is ignored", value);
         return;
@@ -131,8 +132,6 @@ uint32_t weir_xm_queue_read(struct xm *x, uint32_t off, bool *known)
         return 0;
     if (reg == HEAD)
         return ring_of(x, tx, q)->head;
-    if (reg == TAIL)
-        return ring_of(x, tx, q)->tail;
     return weir_xm_get(x, off);
 }
 

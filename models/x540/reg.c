@@ -38,8 +38,7 @@ static const struct {
     {X540_FDIRCMD, 1, KIND_SPECIAL},  {X540_EEC, 1, KIND_SPECIAL},
     {X540_EERD, 1, KIND_SPECIAL},     {X540_EEWR, 1, KIND_SPECIAL},
     {X540_SWSM, 1, KIND_SPECIAL},     {X540_SW_FW_SYNC, 1, KIND_SPECIAL},
-    {X540_DMATXCTL, 1, KIND_SPECIAL}, {X540_GCR_EXT, 1, KIND_SPECIAL},
-    {X540_FWSM, 1, KIND_RO},          {X540_MACC, 1, KIND_SPECIAL},
+    {X540_DMATXCTL, 1, KIND_SPECIAL},
 };
 
 static bool is_queue_reg(const char *name)

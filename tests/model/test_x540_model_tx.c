@@ -530,7 +530,8 @@ static void refuses_bad_rings(void **state)
     assert_int_equal(b->warnings, 1);
     run(b);
     assert_int_equal(get(b, x540_txq(X540_TDH, 0)), 0);
-    assert_int_equal(get(b, x540_txq(X540_TDT, 0)), 0);
+    assert_int_equal(get(b, x540_txq(X540_TDT, 0)), RING); /* it reads back all the same */
+    set(b, x540_txq(X540_TDT, 0), 0);
     /* A ring full of beginnings */
     set(b, x540_txq(X540_TXDCTL, 0), 0);
     set(b, x540_txq(X540_TXDCTL, 0), X540_TXDCTL_ENABLE);
