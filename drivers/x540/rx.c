@@ -103,15 +103,15 @@ static inline void advance(struct x540_rxq *q, uint32_t at, uint32_t seen)
 }
 
 /*
- * Metadata of a packet, from its last descriptor. rest: what does not depend on it, the bytes from
- * off on.
+ * Metadata of a packet, from its last descriptor. strip: X540_RXD_STAT_VP if tags are stripped;
+ * rest: what does not depend on the packet, the bytes from off on.
  */
-static inline void describe(const struct x540_rxq *q, struct weir_pkt *p, uint64_t qw0,
-                            uint64_t qw1, uint32_t total, uint64_t len, uint64_t rest)
+static inline void describe(struct weir_pkt *p, uint64_t qw0, uint64_t qw1, uint32_t strip,
+                            uint32_t total, uint64_t len, uint64_t rest)
 {
     uint32_t info = (uint32_t)qw0, status = (uint32_t)qw1, flags;
     uint32_t type = info & X540_PKTTYPE_ETQF << 4 ? 0 : info >> 4 & 0x7f;
-    uint32_t tagged = status & q->strip;
+    uint32_t tagged = status & strip;
     uint64_t vlan = tagged ? qw1 >> 48 : 0;
 
     flags = type_flags[type] | sum_flags[(status >> 5 & 3) | (status >> 28 & 12)];
@@ -135,14 +135,19 @@ static __attribute__((noinline)) void refuse(struct x540_rxq *q, struct weir_pkt
 static unsigned burst_scalar(struct weir_rxq *rxq, struct weir_pkt **pkts, unsigned n)
 {
     struct x540_rxq *q = (struct x540_rxq *)rxq;
-    uint32_t at = q->next, room = q->room;
+    /* Copies: as far as the compiler knows, a store to a packet may change the queue. */
+    struct x540_rx_desc *descs = q->descs;
+    struct weir_pkt **slots = q->slots;
+    const uint32_t count = q->count, room = q->room, strip = q->strip;
+    const uint64_t rest = q->rest;
+    uint32_t at = q->next;
     unsigned seen = 0, got = 0;
     uint64_t bytes = 0;
 
     if (n > q->posted)
         n = q->posted;
     while (seen < n) {
-        struct x540_rx_desc *d = &q->descs[at];
+        struct x540_rx_desc *d = &descs[at];
         uint64_t qw1 = WEIR_READ_ONCE(d->qw[1]), qw0;
         struct weir_pkt *p;
         uint32_t len;
@@ -151,8 +156,8 @@ static unsigned burst_scalar(struct weir_rxq *rxq, struct weir_pkt **pkts, unsig
             break;
         weir_rmb(); /* the rest of the descriptor and the data are as new as DD */
         qw0 = WEIR_READ_ONCE(d->qw[0]);
-        p = q->slots[at];
-        if (++at == q->count)
+        p = slots[at];
+        if (++at == count)
             at = 0;
         seen++;
         len = (uint32_t)(qw1 >> 32) & 0xffff;
@@ -160,7 +165,7 @@ static unsigned burst_scalar(struct weir_rxq *rxq, struct weir_pkt **pkts, unsig
             refuse(q, p);
             continue;
         }
-        describe(q, p, qw0, qw1, len, len, q->rest);
+        describe(p, qw0, qw1, strip, len, len, rest);
         bytes += len;
         pkts[got++] = p;
     }
@@ -232,7 +237,8 @@ static unsigned burst_scattered(struct weir_rxq *rxq, struct weir_pkt **pkts, un
             continue;
         p = q->head;
         q->head = NULL;
-        describe(q, p, qw0, qw1, q->total, p->len, q->rest + ((uint64_t)(q->segs - 1) << 32));
+        describe(p, qw0, qw1, q->strip, q->total, p->len,
+                 q->rest + ((uint64_t)(q->segs - 1) << 32));
         bytes += q->total;
         pkts[got++] = p;
     }

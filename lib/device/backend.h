@@ -35,6 +35,7 @@ struct weir_device_ops {
                  bool posted, struct weir_error *e);
     int (*irq_set)(struct weir_device *d, enum weir_irq_index kind, unsigned start, unsigned count,
                    const int *fds, struct weir_error *e);
+    int (*unmask_intx)(struct weir_device *d, struct weir_error *e);
     int (*reset)(struct weir_device *d, struct weir_error *e);
 };
 
@@ -53,7 +54,7 @@ struct weir_device {
     uint32_t class_code;
     uint8_t revision;
     atomic_bool lost;
-    struct weir_port *port;  /* set by the port that took it */
+    struct weir_port *port; /* set by the port that took it */
     /* The port's: called once when the device is lost, from any thread; may be NULL. */
     void (*on_lost)(struct weir_device *d);
     struct weir_watch retry; /* timerfd while lost */

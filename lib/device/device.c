@@ -409,6 +409,18 @@ int weir_device_irq_set(struct weir_device *d, enum weir_irq_index kind, unsigne
     return d->ops->irq_set(d, kind, start, count, fds, e);
 }
 
+int weir_device_irq_unmask(struct weir_device *d, enum weir_irq_index kind, struct weir_error *e)
+{
+    if (kind != WEIR_IRQ_INTX || !d->irqs[WEIR_IRQ_INTX])
+        return 0;
+    if (weir_device_lost(d))
+        return weir_fail(e, -ENODEV, "device-lost",
+                         "unmask INTx of %s\nthe device is lost\nwait for WEIR_EVENT_RETURNED and "
+                         "reopen it",
+                         d->name);
+    return d->ops->unmask_intx(d, e);
+}
+
 int weir_device_reset(struct weir_device *d, struct weir_error *e)
 {
     if (weir_device_lost(d))

@@ -74,6 +74,12 @@ static int model_irq_set(struct weir_device *d, enum weir_irq_index kind, unsign
         "set interrupts of %s\na descriptor is not an eventfd\nmake them with eventfd()", d->name);
 }
 
+static int model_unmask_intx(struct weir_device *d, struct weir_error *e)
+{
+    (void)e; /* there is one: the caller saw to it */
+    return weir_model_irq_mask(d->model, WEIR_IRQ_INTX, 0, 1, false);
+}
+
 static int model_reset(struct weir_device *d, struct weir_error *e)
 {
     (void)e;
@@ -88,5 +94,6 @@ const struct weir_device_ops weir_device_model = {
     .read = model_read,
     .write = model_write,
     .irq_set = model_irq_set,
+    .unmask_intx = model_unmask_intx,
     .reset = model_reset,
 };

@@ -3,6 +3,7 @@
 #include "lib/device/backend.h"
 #include "lib/vfio-user/client.h"
 #include "lib/vfio-user/memory.h"
+#include "lib/vfio-user/probe.h"
 #include "lib/vfio-user/socket.h"
 
 #include <errno.h>
@@ -34,6 +35,7 @@ struct vfu {
     struct weir_device *dev; /* NULL once it is closed */
     struct weir_vfu_client *client;
     struct weir_watch watch;
+    struct weir_vfu_probe probe; /* while the device is lost */
     char *path;
     /* Registers that are mapped. The pointers stay good until the device is closed, whatever
      * becomes of the server: drivers keep them. */
@@ -418,6 +420,7 @@ static int open_device(struct weir_device *d, const char *rest,
         v->refs = 1;
         v->dev = d;
         v->watch = (struct weir_watch){.fd = -1, .ready = ready};
+        v->probe.fd = -1;
         v->path = strdup(rest);
         v->client = weir_vfu_client_new(d->name, d->timeout_ms, &client_ops, v);
     }
@@ -446,6 +449,7 @@ static void close_device(struct weir_device *d)
 {
     struct vfu *v = d->priv;
 
+    weir_vfu_probe_end(&v->probe);
     disconnect(v, "it was closed");
     v->dev = NULL;
     d->priv = NULL;
@@ -457,6 +461,7 @@ static int reopen_device(struct weir_device *d, struct weir_error *e)
     struct vfu *v = d->priv;
     struct shape shape;
 
+    weir_vfu_probe_end(&v->probe);
     disconnect(v, "it was lost");
     v->n_windows = 0; /* weir_space_replay() brings them back */
     int r = connect_to(v, &shape, e);
@@ -482,7 +487,7 @@ static bool returned(struct weir_device *d)
     /* Left over from a reopening that failed later on. */
     if (!weir_vfu_client_dead(v->client))
         disconnect(v, "it is another device");
-    return weir_vfu_listening(v->path);
+    return weir_vfu_probe(&v->probe, v->path);
 }
 
 /* How much of len goes in one message. Every server takes a register's 8 bytes. */
@@ -605,6 +610,21 @@ static int set_irqs(struct weir_device *d, enum weir_irq_index kind, unsigned st
     return 0;
 }
 
+static int unmask_intx(struct weir_device *d, struct weir_error *e)
+{
+    struct vfu *v = d->priv;
+    struct weir_vfu_irq_set m = {
+        .argsz = sizeof(m),
+        .flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK,
+        .index = VFIO_PCI_INTX_IRQ_INDEX,
+        .count = 1,
+    };
+    struct weir_vfu_call call = {
+        .what = "unmask INTx", .command = WEIR_VFU_SET_IRQS, .body = {{&m, sizeof(m)}}};
+
+    return result(d, weir_vfu_client_call(v->client, &call, e));
+}
+
 static int reset_device(struct weir_device *d, struct weir_error *e)
 {
     struct vfu *v = d->priv;
@@ -625,5 +645,6 @@ const struct weir_device_ops weir_device_vfio_user = {
     .read = read_region,
     .write = write_region,
     .irq_set = set_irqs,
+    .unmask_intx = unmask_intx,
     .reset = reset_device,
 };

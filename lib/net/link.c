@@ -44,6 +44,7 @@ static void irq_ready(struct weir_watch *watch, uint32_t epoll_events)
         return;
     if (p->ops->irq)
         p->ops->irq(&p->net);
+    weir_device_irq_unmask(p->device, p->irq_kind, NULL); /* the cause is acknowledged by now */
     weir_port_check_link(p);
 }
 

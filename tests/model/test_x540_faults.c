@@ -524,6 +524,34 @@ static void semaphores_of_the_dead_are_taken_over(void **state)
     rig_done(&r);
 }
 
+static void any_kind_of_interrupt_will_do(void **state)
+{
+    struct rig r;
+    struct weir_port *p;
+    (void)state;
+    for (unsigned missing = 0; missing <= 3; missing++) { /* MSI-X, then MSI, then INTx */
+        static const unsigned kinds[3] = {WEIR_IRQ_MSIX, WEIR_IRQ_MSI, WEIR_IRQ_INTX};
+        rig_init(&r);
+        struct weir_port_options o = rig_options(&r);
+        struct weir_device *d = weir_device_open(r.w, "model:x540?wire=loopback", NULL, NULL);
+        assert_non_null(d);
+        for (unsigned i = 0; i < missing; i++)
+            d->irqs[kinds[i]] = 0;
+        p = weir_port_new(d, &o, NULL);
+        assert_non_null(p);
+        rig_start(&r, p);
+        link_events(&r, p, true);
+        for (int round = 0; round < 6; round++) {
+            bool up = round & 1;
+            weir_model_set_link(d->model, up);
+            rig_link(&r, p, up);
+            assert_int_equal(link_events(&r, p, up), missing < 3);
+        }
+        rig_close(p);
+        rig_done(&r);
+    }
+}
+
 static void a_lost_device_costs_no_packet(void **state)
 {
     struct rig r;
@@ -565,6 +593,7 @@ int main(void)
         cmocka_unit_test(a_broken_device_is_told_part_by_part),
         cmocka_unit_test(queues_that_do_not_stop_give_up_their_buffers),
         cmocka_unit_test(semaphores_of_the_dead_are_taken_over),
+        cmocka_unit_test(any_kind_of_interrupt_will_do),
         cmocka_unit_test(a_lost_device_costs_no_packet),
     };
     return cmocka_run_group_tests_name("x540_faults", tests, NULL, NULL);

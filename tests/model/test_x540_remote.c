@@ -4,6 +4,7 @@
  * serves. The model goes away under traffic, and comes back.
  */
 #include "x540_rig.h"
+#include "lib/device/backend.h"
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -155,10 +156,43 @@ static void the_model_goes_away_and_comes_back(void **state)
     rig_done(&r);
 }
 
+static void links_are_told_by_every_kind_of_interrupt(void **state)
+{
+    static const unsigned kinds[2] = {WEIR_IRQ_MSIX, WEIR_IRQ_MSI};
+    struct remote me = {0};
+    char name[96];
+    (void)state;
+    snprintf(me.path, sizeof me.path, "/tmp/weir-test-%d.sock", (int)getpid());
+    snprintf(name, sizeof name, "vfio-user:%s", me.path);
+    remote_up(&me, "x540?wire=loopback");
+    for (unsigned missing = 0; missing <= 2; missing++) {
+        struct rig r;
+        rig_init(&r);
+        struct weir_port_options o = rig_options(&r);
+        struct weir_device *d = weir_device_open(r.w, name, NULL, NULL);
+        assert_non_null(d);
+        for (unsigned i = 0; i < missing; i++)
+            d->irqs[kinds[i]] = 0;
+        struct weir_port *p = weir_port_new(d, &o, NULL);
+        assert_non_null(p);
+        assert_int_equal(weir_port_start(p, NULL), 0);
+        assert_true(await(&r, WEIR_EVENT_LINK).link_up);
+        for (int round = 0; round < 4; round++) {
+            bool up = round & 1;
+            weir_model_set_link(me.m, up);
+            assert_int_equal(await(&r, WEIR_EVENT_LINK).link_up, up);
+        }
+        weir_port_close(p);
+        rig_done(&r);
+    }
+    remote_down(&me);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_model_goes_away_and_comes_back),
+        cmocka_unit_test(links_are_told_by_every_kind_of_interrupt),
     };
     return cmocka_run_group_tests_name("x540_remote", tests, NULL, NULL);
 }

@@ -136,6 +136,10 @@ unsigned weir_device_irqs(struct weir_device *d, enum weir_irq_index kind);
 int weir_device_irq_set(struct weir_device *d, enum weir_irq_index kind, unsigned start,
                         unsigned count, const int *fds, struct weir_error *e);
 
+/** Let INTx signal again: as with any VFIO device, it masks itself each time it fires. Does nothing
+ *  for the other kinds, which do not. */
+int weir_device_irq_unmask(struct weir_device *d, enum weir_irq_index kind, struct weir_error *e);
+
 /** Function-level reset. Configuration space and interrupts are as after opening. */
 int weir_device_reset(struct weir_device *d, struct weir_error *e);
 
