@@ -420,4 +420,81 @@ static inline uint32_t make_ip(uint8_t *f, bool v6, uint8_t proto, uint32_t payl
     return len;
 }
 
+/* Frames that were put into memory in queue q and not looked at yet: returns whether there is one,
+ * and copies it out of its buffers. */
+static inline bool next_frame(struct bench *b, unsigned q, uint8_t *out, uint32_t *len,
+                              struct x540_rx_wb *last)
+{
+    *len = 0;
+    for (;;) {
+        uint32_t i = b->rx[q].head;
+        struct x540_rx_wb wb = b->rx[q].desc[i].wb;
+        if (!(wb.status_error & X540_RXD_STAT_DD)) {
+            assert_int_equal(*len, 0); /* a frame must not stop in the middle */
+            return false;
+        }
+        memcpy(out + *len, b->rx[q].buf[i], wb.length);
+        *len += wb.length;
+        b->rx[q].head = (i + 1) % RING;
+        if (wb.status_error & X540_RXD_STAT_EOP) {
+            *last = wb;
+            return true;
+        }
+        assert_int_equal(wb.length, b->rx[q].size);
+        assert_int_equal(wb.status_error, X540_RXD_STAT_DD);
+    }
+}
+
+/* One frame in, what became of it: its status, or 0 if it did not get through. */
+static inline uint32_t try_frame(struct bench *b, const uint8_t *frame, uint32_t len,
+                                 struct x540_rx_wb *wb)
+{
+    uint8_t got[16384];
+    uint32_t n;
+    struct x540_rx_wb local;
+
+    wb = wb ? wb : &local;
+    arrives(b, frame, len);
+    run(b);
+    if (!next_frame(b, 0, got, &n, wb))
+        return 0;
+    b->rx[0].desc[(b->rx[0].head + RING - 1) % RING].read = (struct x540_rx_read){
+        .pkt_addr = iova_of(b, b->rx[0].buf[(b->rx[0].head + RING - 1) % RING])};
+    b->rx[0].tail = (b->rx[0].tail + 1) % RING;
+    set(b, x540_rxq(X540_RDT, 0), b->rx[0].tail);
+    return wb->status_error;
+}
+
+static inline uint32_t make_tagged(uint8_t *f, uint16_t type, uint16_t tag, uint32_t len)
+{
+    make_frame(f, "02:00:00:00:00:01", type, len);
+    put16(f + 14, tag);
+    put16(f + 16, 0x88b5);
+    return len;
+}
+
+/* Frame number n that was sent */
+static inline void check_out(struct bench *b, unsigned n, const uint8_t *frame, uint32_t len)
+{
+    assert_true(n < b->wire.n_out);
+    assert_int_equal(b->wire.out[n].len, len);
+    assert_memory_equal(b->wire.out[n].data, frame, len);
+}
+
+static inline void post_context(struct bench *b, unsigned q, uint32_t idx, uint32_t l2, uint32_t l3,
+                                bool v4, unsigned l4t, uint32_t l4len, uint32_t mss, uint32_t vlan)
+{
+    uint64_t qw0 = l3 | l2 << 9 | vlan << 16;
+    uint32_t type = X540_TXD_CMD_DEXT | (uint32_t)X540_DTYP_CONTEXT << 20 |
+                    (v4 ? X540_CTXD_TUCMD_IPV4 : 0) | (uint32_t)l4t << 11;
+    post_raw(b, q, qw0, type, idx << 4 | l4len << 8 | mss << 16);
+}
+
+/* A counter of two registers. */
+static inline uint64_t wide(struct bench *b, uint64_t low, uint64_t high)
+{
+    uint64_t v = get(b, low);
+    return v | (uint64_t)get(b, high) << 32;
+}
+
 #endif
