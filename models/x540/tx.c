@@ -166,8 +166,9 @@ static enum fetch fetch(struct xm *x, unsigned index, uint32_t at, struct fetche
         unsigned type = weir_field_get(cmd, X540_TXD_DTYP);
 
         if (cmd & X540_TXD_CMD_RS) {
-            if (out->n_reports < XM_MAX_PIECES)
-                out->reports[out->n_reports++] = (uint16_t)at;
+            if (out->n_reports == XM_MAX_PIECES) /* of a frame that is too long the last counts */
+                out->n_reports--;
+            out->reports[out->n_reports++] = (uint16_t)at;
         }
         at = at + 1 == r->count ? 0 : at + 1;
         out->next = at;

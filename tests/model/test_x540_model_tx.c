@@ -206,7 +206,7 @@ static void refuses_malformed_frames(void **state)
             break;
         case 3: /* too many buffers */
             for (unsigned i = 0; i < 40; i++)
-                post_raw(b, 0, at + i * 10, TX_DATA | 10, 410u << 14);
+                post_raw(b, 0, at + i * 10, TX_DATA | X540_TXD_CMD_RS | 10, 410u << 14);
             last = post_raw(b, 0, at, TX_DATA | TX_LAST | 10, 0);
             break;
         case 4: /* a context inside */

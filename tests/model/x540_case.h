@@ -451,7 +451,7 @@ static inline uint32_t try_frame(struct bench *b, const uint8_t *frame, uint32_t
 {
     uint8_t got[16384];
     uint32_t n;
-    struct x540_rx_wb local;
+    struct x540_rx_wb local = {0};
 
     wb = wb ? wb : &local;
     arrives(b, frame, len);

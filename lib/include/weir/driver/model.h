@@ -120,7 +120,7 @@ int weir_model_dma_read(struct weir_model *m, uint64_t iova, void *buf, size_t l
 int weir_model_dma_write(struct weir_model *m, uint64_t iova, const void *buf, size_t len,
                          const struct weir_dma_who *who);
 
-/** Raise MSI-X (or MSI) @a vector; without either enabled, nothing. From step() and write(). */
+/** Raise MSI-X (or MSI) @a vector; without either enabled, nothing. From any callback. */
 void weir_model_raise(struct weir_model *m, unsigned vector);
 
 /** True while MSI-X is what the driver enabled. */
