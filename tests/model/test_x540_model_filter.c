@@ -70,7 +70,7 @@ static void spreads_by_rss(void **state)
     uint8_t f[256], got[16384];
     struct weir_toeplitz *t = malloc(sizeof(*t));
     uint32_t len, n;
-    struct x540_rx_wb wb;
+    struct x540_rx_wb wb = {0};
 
     weir_toeplitz_key(t, ms_key);
     for (unsigned q = 0; q < 4; q++)
@@ -201,7 +201,7 @@ static void filters_and_strips_vlans(void **state)
 {
     struct bench *b = *state;
     uint8_t f[2048];
-    struct x540_rx_wb wb;
+    struct x540_rx_wb wb = {0};
 
     rx_on(b, 0, 2, 0);
     make_tagged(f, 0x8100, 0x6064, 64); /* VLAN 100, priority 3 */
@@ -244,7 +244,7 @@ static void checks_checksums(void **state)
 {
     struct bench *b = *state;
     static uint8_t f[2048];
-    struct x540_rx_wb wb;
+    struct x540_rx_wb wb = {0};
     const uint32_t ok4 = X540_RXD_STAT_IPCS | X540_RXD_STAT_L4CS;
     const uint32_t mask = ok4 | X540_RXD_ERR_IPE | X540_RXD_ERR_L4E;
 

@@ -8,7 +8,7 @@ static void chains_buffers(void **state)
 {
     struct bench *b = bench_new("model:x540?wire=loopback");
     static uint8_t frame[9018], got[16384];
-    struct x540_rx_wb wb;
+    struct x540_rx_wb wb = {0};
     uint32_t len;
     (void)state;
 
@@ -72,7 +72,7 @@ static void keeps_the_crc(void **state)
     /* Every Ethernet receiver computes this residue over frame and CRC (IEEE 802.3, 3.2.9). */
     const uint32_t residue = 0xdebb20e3;
     uint32_t crc = 0xffffffff;
-    struct x540_rx_wb wb;
+    struct x540_rx_wb wb = {0};
 
     rx_on(b, 0, 2, 0);
     set(b, X540_HLREG0, get(b, X540_HLREG0) & ~X540_HLREG0_RXCRCSTRP);
