@@ -29,8 +29,10 @@ WEIR_BEGIN_DECLS
 #define WEIR_RSS_KEY_LEN 40
 
 struct weir_port_options {
-    size_t size;                   /**< sizeof(struct weir_port_options) */
-    struct weir_pktpool *pool;     /**< receive buffers, and the arena for rings. Required. */
+    size_t size; /**< sizeof(struct weir_port_options) */
+    /** Receive buffers, and the arena for rings. Required. As many packets as all rings have
+     *  descriptors, plus what the application holds, and a quarter more for caches. */
+    struct weir_pktpool *pool;
     unsigned rx_queues, tx_queues; /**< default 1 */
     unsigned rx_ring,
         tx_ring;      /**< descriptors in each; default 512. The driver says what it can. */
@@ -119,7 +121,8 @@ struct weir_port_stats {
     uint64_t rx_bad_descriptor;    /**< completions refused for nonsense in them */
 };
 
-/** Read the counters. Exact once traffic has stopped. A lost device gives the last values read. */
+/** Read the counters. Exact once traffic has stopped. A lost device gives the last values read.
+ *  Devices count in 32 bits: at 10 Gb/s ask at least every four minutes, or a wrap goes unseen. */
 int weir_port_stats(struct weir_port *p, struct weir_port_stats *out, struct weir_error *e);
 
 int weir_port_stats_reset(struct weir_port *p, struct weir_error *e);

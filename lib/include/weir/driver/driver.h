@@ -7,8 +7,10 @@
  * and needs nothing but public headers. This interface is versioned with the library, not stable.
  *
  * A network driver's life: open() allocates queues and rings; start() resets and initialises the
- * device from any state and fills the rings; stop() quiesces it and takes every buffer back;
- * close() frees. After a lost device came back, start() is called again.
+ * device from any state, fills the rings and sets each queue's burst; stop() quiesces it and takes
+ * every buffer back, also after a start() that failed; close() frees. After a lost device came
+ * back, start() is called again. While a port is stopped, and from the moment its device is lost,
+ * the bursts are the port's own and do nothing.
  *
  * @code
  * static const struct weir_pci_id ids[] = {{0x8086, 0x1528}, {0, 0}};
