@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -102,10 +103,60 @@ static unsigned toy_step(struct weir_model *m, unsigned budget)
     return 1;
 }
 
+/* A wire that always claims to have something, and has not. */
+static int stuck_open(struct weir *in, const char *args, void **priv, struct weir_error *e)
+{
+    (void)in;
+    (void)args;
+    (void)e;
+    int *fd = malloc(sizeof(*fd));
+    *fd = eventfd(1, EFD_CLOEXEC);
+    *priv = fd;
+    return 0;
+}
+
+static void stuck_close(void *priv)
+{
+    close(*(int *)priv);
+    free(priv);
+}
+
+static bool stuck_rx(void *priv, struct weir_frame *frame)
+{
+    (void)priv;
+    (void)frame;
+    return false;
+}
+
+static bool stuck_tx(void *priv, const struct iovec *iov, unsigned n, uint32_t len)
+{
+    (void)priv;
+    (void)iov;
+    (void)n;
+    (void)len;
+    return true;
+}
+
+static int stuck_fd(void *priv)
+{
+    return *(int *)priv;
+}
+
+static const struct weir_wire_ops stuck_ops = {
+    .kind = "stuck",
+    .help = "",
+    .open = stuck_open,
+    .close = stuck_close,
+    .rx = stuck_rx,
+    .tx = stuck_tx,
+    .fd = stuck_fd,
+};
+
 static const struct weir_model_ops toy_ops = {
     .name = "toy",
     .params = "",
     .help = "",
+    .wires = 1,
     .pci = {.vendor = 0x1234,
             .device = 0x5678,
             .class_code = 0xff0000,
@@ -136,6 +187,7 @@ static struct weir *instance(void)
 
     assert_non_null(n);
     assert_int_equal(weir_model_register(n, &toy_ops, NULL), 0);
+    assert_int_equal(weir_wire_register(n, &stuck_ops, NULL), 0);
     other_ops = toy_ops;
     other_ops.name = "other";
     other_ops.pci.device = 0x9999;
@@ -158,6 +210,7 @@ static pid_t serve_process(const char *spec)
     assert_true(pid >= 0);
     if (!pid) {
         struct weir_error e;
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a case that fails leaves no server behind */
         close(ready[0]);
         struct weir *mine = instance();
         struct weir_model *m = weir_model_new(mine, spec, &e);
@@ -522,6 +575,7 @@ static void killed_client(void **state)
         assert_int_equal(pipe(ready), 0);
         pid_t client = fork();
         if (!client) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
             w = instance();
             d = open_it();
             int fd = wire_memfd(0x10000, F_SEAL_SHRINK), loose = wire_memfd(0x10000, 0);
@@ -995,23 +1049,27 @@ static uint64_t cpu_ticks(pid_t pid)
     return user + system;
 }
 
-/* A model with nothing to do costs nothing, with a client or without. */
+/* A model with nothing to do costs nothing, with a client or without, and next to nothing when its
+ * wire has what it cannot take. */
 static void idle_server_sleeps(void **state)
 {
-    pid_t server = serve_process("toy");
-    struct weir_device *d = NULL;
+    static const char *const specs[] = {"toy", "toy?wire=stuck:"};
 
     (void)state;
-    for (unsigned with = 0; with < 2; with++) {
-        if (with)
-            d = open_it();
-        uint64_t before = cpu_ticks(server);
-        poll(NULL, 0, 500);
-        /* 500 ms are 50 ticks */
-        assert_in_range(cpu_ticks(server) - before, 0, 3);
+    for (unsigned i = 0; i < 2; i++) {
+        pid_t server = serve_process(specs[i]);
+        struct weir_device *d = NULL;
+        for (unsigned with = 0; with < 2; with++) {
+            if (with)
+                d = open_it();
+            uint64_t before = cpu_ticks(server);
+            poll(NULL, 0, 500);
+            /* 500 ms are 50 ticks */
+            assert_in_range(cpu_ticks(server) - before, 0, 3);
+        }
+        weir_device_close(d);
+        kill_process(server);
     }
-    weir_device_close(d);
-    kill_process(server);
 }
 
 static void run_returns_in_time(void **state)
