@@ -117,22 +117,24 @@ int weir_vfu_connect(const char *path, unsigned timeout_ms, struct weir_error *e
     return fail_connect(path, err == EINTR ? EAGAIN : err, timeout_ms, e);
 }
 
-/* 0, or the errno of a connect() that does not wait. */
-static int probe(const struct sockaddr_un *a)
+/* A connected descriptor, or -errno; does not wait. */
+static int connect_now(const struct sockaddr_un *a)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return errno;
-    int err = connect(fd, (const struct sockaddr *)a, sizeof(*a)) ? errno : 0;
+        return -errno;
+    if (connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0)
+        return fd;
+    int err = errno;
     close(fd);
-    return err;
+    return -err;
 }
 
-bool weir_vfu_listening(const char *path)
+int weir_vfu_connect_now(const char *path)
 {
     struct sockaddr_un a;
 
-    return make_address(path, &a) && probe(&a) == 0;
+    return make_address(path, &a) ? connect_now(&a) : -ENAMETOOLONG;
 }
 
 /*
@@ -181,8 +183,10 @@ static int replace(const char *path, const struct sockaddr_un *a, struct weir_er
                          "listen on %s\nthere is something there that is not a socket\n"
                          "choose another path, or remove it: rm %s",
                          shown, shown);
-    int err = probe(a);
-    if (err != ECONNREFUSED && err != ENOENT)
+    int fd = connect_now(a);
+    if (fd >= 0)
+        close(fd);
+    if (fd != -ECONNREFUSED && fd != -ENOENT)
         return weir_fail(e, -EADDRINUSE, "server-busy",
                          "listen on %s\nanother process serves this socket\n"
                          "choose another path, or end that process: fuser -v %s names it",

@@ -12,8 +12,8 @@
  * within timeout_ms. */
 int weir_vfu_connect(const char *path, unsigned timeout_ms, struct weir_error *e);
 
-/* Would weir_vfu_connect() succeed now? Does not wait. */
-bool weir_vfu_listening(const char *path);
+/* As weir_vfu_connect(), without waiting or explaining. */
+int weir_vfu_connect_now(const char *path);
 
 struct weir_vfu_listener {
     int fd; /* -1: not listening */
