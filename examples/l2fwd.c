@@ -23,7 +23,6 @@
 
 enum { CACHE = 512 }; /* packets that a cache may keep back */
 
-#define PATIENCE_NS  (2 * MS)   /* how long a packet waits for room in a full transmit ring */
 #define DRAIN_NS     (200 * MS) /* how long the end waits for what was received to go out */
 #define EMPTY_ROUNDS 64         /* rounds without a packet before a worker gives way */
 
@@ -70,7 +69,7 @@ static unsigned send_burst(struct worker *w, struct lane *l)
         l->stuck = now_ns();
     if (!l->to->up)
         l->no_port += l->n - l->sent;
-    else if (now_ns() - l->stuck > PATIENCE_NS)
+    else if (now_ns() - l->stuck > w->app->opt.patience)
         l->tx_full += l->n - l->sent;
     else
         return took;

@@ -15,7 +15,7 @@ enum idle { IDLE_SPIN, IDLE_YIELD, IDLE_SLEEP };
 
 struct options {
     uint64_t burst, queues, mtu, ring, packets, memory, page, count;
-    uint64_t stats, duration, wait; /* nanoseconds */
+    uint64_t stats, duration, wait, patience; /* nanoseconds */
     bool mac_rewrite, promiscuous, verbose;
     enum idle idle;
     const char *json;

@@ -28,6 +28,7 @@ static const char usage[] =
     "  --stats-json FILE   write all counters at the end\n"
     "  --duration SECONDS  end after that time\n"
     "  --count N           end when N packets have been received\n"
+    "  --patience SECONDS  how long a packet waits for room in a full transmit ring (0.02)\n"
     "  --wait SECONDS      wait that long for devices that are not there yet\n"
     "  -v                  say more\n";
 
@@ -54,6 +55,7 @@ static const struct setting {
     {"count",    offsetof(struct options, count),    1,    1e15,       1},
     {"stats",    offsetof(struct options, stats),    0.01, 1e6,        1e9},
     {"duration", offsetof(struct options, duration), 0.01, 1e6,        1e9},
+    {"patience", offsetof(struct options, patience), 0,    1e6,        1e9},
     {"wait",     offsetof(struct options, wait),     0,    1e6,        1e9},
     /* clang-format on */
 };
@@ -109,6 +111,7 @@ void parse(struct app *app, int argc, char **argv)
         longs[i] = (struct option){settings[i].name, 1, 0, 0};
     memcpy(&longs[N_SETTINGS], others, sizeof others);
     *o = (struct options){.burst = 32, .queues = 1, .mtu = 1500, .ring = 512, .idle = IDLE_YIELD};
+    o->patience = 20 * MS;
     o->promiscuous = true;
     while ((c = getopt_long(argc, argv, "vh", longs, &at)) != -1) {
         switch (c) {

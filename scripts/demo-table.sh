@@ -112,6 +112,8 @@ namespaces_table() {
         eval "lost$n=\$((q${n}_tx_dropped + p${n}_tx_full + p${n}_tx_no_port))
             missed$n=\$((p${n}_rx_missed + p${n}_rx_errors))"
     done
+    # The device's missed frames include those that its wire dropped.
+    missed0=$((missed0 - a_rx_dropped)) missed1=$((missed1 - b_rx_dropped))
     # What a namespace counts as one packet with one header is several frames on the wire.
     a_in=$((a_rx_super_frames - a_rx_super)) a_out=$((a_tx_super_frames - a_tx_super))
     b_in=$((b_rx_super_frames - b_rx_super)) b_out=$((b_tx_super_frames - b_tx_super))

@@ -127,7 +127,8 @@ until_ok() {
 
 # said PID LOG PATTERN: has that line been written? Fails if its writer is gone.
 said() {
-    grep -q -e "$3" "$tmp/$2" && return 0
+    # Its log may not be there yet: it begins in the background.
+    grep -qs -e "$3" "$tmp/$2" && return 0
     alive "$1" || fail "${2%.log} ended early" "$2"
     return 1
 }
@@ -139,7 +140,7 @@ mbits() {
 }
 
 percent() {
-    awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", b > 0 ? 100 * a / b : 0 }'
+    awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", (b > 0 ? 100 * a / b : 0) }'
 }
 
 # ---- Models inside l2fwd: needs no rights ----
@@ -234,6 +235,12 @@ iperf() {
     wait "$server"
 }
 
+# The largest socket buffer that programs may ask for here, up to 4 MiB.
+socket_buffer() {
+    sort -n /proc/sys/net/core/rmem_max /proc/sys/net/core/wmem_max |
+        awk 'NR == 1 { print $1 < 4194304 ? $1 : 4194304 }'
+}
+
 # bridged LOG: TCP with the same interfaces joined by the kernel's bridge.
 bridged() {
     if ! ip -n "$mid" link add name br0 type bridge mcast_snooping 0 ||
@@ -271,7 +278,7 @@ model() {
 }
 
 between_namespaces() {
-    hugepages_want 8
+    hugepages_want 24
     title "two namespaces, joined by a kernel bridge: what to compare with"
     lay_cables
     bridged bridge1.log
@@ -288,8 +295,9 @@ between_namespaces() {
     model_b=$started
     until_ok 10 "model a" said "$model_a" a.log '^serving'
     until_ok 10 "model b" said "$model_b" b.log '^serving'
-    start l2fwd.log l2fwd --stats-json "$tmp/l2fwd.json" "vfio-user:$tmp/a.sock" \
-        "vfio-user:$tmp/b.sock"
+    # Rings and patience for programs that take turns on few processors.
+    start l2fwd.log l2fwd --ring 2048 --patience 0.2 --stats-json "$tmp/l2fwd.json" \
+        "vfio-user:$tmp/a.sock" "vfio-user:$tmp/b.sock"
     l2fwd=$started
     for port in 0 1; do
         until_ok 10 "the link of port $port" said "$l2fwd" l2fwd.log "^port $port: link up"
@@ -302,9 +310,9 @@ between_namespaces() {
     iperf tcp.log --time "$seconds"
     tcp=$(mbits tcp.log)
     say "TCP $tcp Mbit/s"
-    # At the rate that TCP has to reach.
+    # At the rate that TCP has to reach. The receiver's buffer must hold what comes in one go.
     udp=$(($(mbits bridge1.log) * required_percent / 100))
-    iperf udp.log --udp --bitrate "${udp}M" --time "$seconds"
+    iperf udp.log --udp --bitrate "${udp}M" --window "$(socket_buffer)" --time "$seconds"
     udp_loss=$(sed -n 's/.*(\(.*\)%).*receiver.*/\1/p' "$tmp/udp.log")
     say "UDP $(mbits udp.log) Mbit/s received of $udp Mbit/s sent, $udp_loss % lost"
     silence

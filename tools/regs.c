@@ -50,13 +50,15 @@ static int read_at(const struct view *v, uint64_t off, uint32_t *value, struct w
     return ret;
 }
 
-static void print_value(const struct view *v, const struct weir_reg *r, uint32_t index,
-                        uint64_t off, uint32_t value)
+static void print_value(const struct view *v, const struct weir_reg *r, uint32_t first,
+                        uint32_t last, uint64_t off, uint32_t value)
 {
     char name[64] = "-";
 
-    if (r && r->count > 1)
-        snprintf(name, sizeof name, "%s[%u]", r->name, index);
+    if (r && first != last)
+        snprintf(name, sizeof name, "%s[%u-%u]", r->name, first, last);
+    else if (r && r->count > 1)
+        snprintf(name, sizeof name, "%s[%u]", r->name, first);
     else if (r)
         snprintf(name, sizeof name, "%s", r->name);
     printf("%05" PRIx64 "  %-20s  0x%08x", off, name, value);
@@ -65,7 +67,7 @@ static void print_value(const struct view *v, const struct weir_reg *r, uint32_t
         for (unsigned i = 0; i < v->table->n_fields; i++) {
             const struct weir_reg_field *f = &v->table->fields[i];
             /* A field of all 32 bits says nothing more than the value. */
-            if (f->reg == r - v->table->regs && f->mask && f->mask != UINT32_MAX)
+            if (&v->table->regs[f->reg] == r && f->mask && f->mask != UINT32_MAX)
                 printf(" %s=%#x", f->name, weir_field_get(value, f->mask));
         }
         if (v->doc)
@@ -74,20 +76,27 @@ static void print_value(const struct view *v, const struct weir_reg *r, uint32_t
     printf("\n");
 }
 
-/* Elements first to last of a register. With @sparse, those of arrays that are zero are left out.
- */
+/* Elements first to last of a register. With @brief, those of arrays that are zero are left out,
+ * and neighbours of the same value share a line. */
 static int print_reg(const struct view *v, const struct weir_reg *r, uint32_t first, uint32_t last,
-                     bool sparse, struct weir_error *err)
+                     bool brief, struct weir_error *err)
 {
+    uint32_t from = first, value = 0;
+
     for (uint32_t i = first; i <= last; i++) {
-        uint64_t off = r->offset + (uint64_t)i * r->stride;
-        uint32_t value;
-        int ret = read_at(v, off, &value, err);
+        uint32_t next;
+        int ret = read_at(v, r->offset + (uint64_t)i * r->stride, &next, err);
         if (ret)
             return ret;
-        if (!sparse || value || r->count == 1)
-            print_value(v, r, i, off, value);
+        if (i > first && !(brief && next == value)) {
+            if (!brief || value)
+                print_value(v, r, from, i - 1, r->offset + (uint64_t)from * r->stride, value);
+            from = i;
+        }
+        value = next;
     }
+    if (!brief || value || r->count == 1)
+        print_value(v, r, from, last, r->offset + (uint64_t)from * r->stride, value);
     return 0;
 }
 
@@ -101,7 +110,7 @@ static int dump(const struct view *v, struct weir_error *err)
             hidden++;
             continue;
         }
-        int ret = print_reg(v, r, 0, r->count - 1, !v->all, err);
+        int ret = print_reg(v, r, 0, r->count - 1u, !v->all, err);
         if (ret)
             return ret;
     }
@@ -153,7 +162,7 @@ static int find_name(const struct view *v, const char *text, char *name, struct 
             continue;
         if (element >= r->count)
             return bad_target(err, text, "it has fewer elements");
-        *t = (struct target){.reg = r, .first = (uint32_t)element, .last = r->count - 1};
+        *t = (struct target){.reg = r, .first = (uint32_t)element, .last = r->count - 1u};
         if (bracket)
             t->last = t->first;
         t->offset = r->offset + element * r->stride;
@@ -208,7 +217,7 @@ static int one(const struct view *v, const struct target *t, struct weir_error *
         return print_reg(v, t->reg, t->first, t->last, false, err);
     ret = read_at(v, t->offset, &value, err);
     if (!ret)
-        print_value(v, t->reg, t->first, t->offset, value);
+        print_value(v, t->reg, t->first, t->first, t->offset, value);
     return ret;
 }
 
