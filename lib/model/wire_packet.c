@@ -124,6 +124,8 @@ static int attach(struct packet *p, const char *name, struct weir_error *e)
         return fail(e, name, "PACKET_VNET_HDR");
     if (setsockopt(p->fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof one))
         return fail(e, name, "PACKET_AUXDATA");
+    /* Not PACKET_QDISC_BYPASS: it saves nothing that shows, and with it tcpdump on the interface
+     * does not see what is sent. */
     p->sees_own = setsockopt(p->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one) != 0;
     set_buffer(p->fd, SO_RCVBUFFORCE, SO_RCVBUF, RECEIVE_BUFFER / 2); /* the kernel doubles it */
     set_buffer(p->fd, SO_SNDBUFFORCE, SO_SNDBUF, SEND_BUFFER / 2);
@@ -275,8 +277,17 @@ static void take_apart(struct packet *p, unsigned i)
 static void send_batch(struct packet *p)
 {
     struct weir_tx_batch *b = &p->batch;
+    bool was_down = false;
     int n;
 
+    if (weir_tx_batch_empty(b))
+        return;
+    follow(p);
+    /* Without carrier the kernel drops what it is given and says nothing. */
+    if (!(p->dev.flags & IFF_RUNNING)) {
+        weir_tx_batch_drop(b, b->messages - b->first);
+        return;
+    }
     for (unsigned i = b->first; i < b->messages; i++) {
         const struct weir_tx_message *m = &b->message[i];
         p->tx[i].msg_hdr = (struct msghdr){.msg_iov = &b->iov[m->iov], .msg_iovlen = m->iovs};
@@ -294,6 +305,12 @@ static void send_batch(struct packet *p)
             weir_tx_batch_keep(b);
             return;
         case ENETDOWN:
+            /* It may tell of a time that is over: the socket keeps it until somebody asks. */
+            if (!was_down) {
+                was_down = true;
+                break;
+            }
+            /* fall through */
         case ENXIO:
         case ENODEV:
             weir_tx_batch_drop(b, b->messages - b->first);

@@ -27,7 +27,8 @@
 struct tap {
     struct weir *w;
     int fd, epoll;
-    bool lost; /* the interface was deleted: the descriptor is good for nothing */
+    bool lost;  /* the interface was deleted: the descriptor is good for nothing */
+    bool moved; /* it went to another network namespace, where it cannot be followed */
     struct weir_netdev dev;
     struct weir_offload offload;
     uint64_t rx_dropped;
@@ -203,8 +204,29 @@ static void lose(struct tap *t)
         return;
     t->lost = true;
     epoll_ctl(t->epoll, EPOLL_CTL_DEL, t->fd, NULL);
+    epoll_ctl(t->epoll, EPOLL_CTL_DEL, t->dev.nl, NULL);
     weir_log(t->w, WEIR_LOG_ERROR, "wire",
              "TAP interface %s was deleted; open the wire again to make it anew", t->dev.name);
+}
+
+static void follow(struct tap *t)
+{
+    struct ifreq r;
+
+    if (t->lost || t->moved)
+        return;
+    weir_netdev_poll(&t->dev);
+    if (!t->dev.changes)
+        return;
+    if (ioctl(t->fd, TUNGETIFF, &r)) {
+        lose(t);
+        return;
+    }
+    t->moved = true;
+    epoll_ctl(t->epoll, EPOLL_CTL_DEL, t->dev.nl, NULL);
+    weir_log(t->w, WEIR_LOG_INFO, "wire",
+             "TAP interface %s went to another network namespace; its link counts as up",
+             t->dev.name);
 }
 
 static bool tap_rx(void *priv, struct weir_frame *frame)
@@ -223,7 +245,7 @@ static bool tap_rx(void *priv, struct weir_frame *frame)
                 continue;
             if (n < 0 && errno == EBADFD)
                 lose(t);
-            weir_netdev_poll(&t->dev);
+            follow(t);
             return false;
         }
         n -= (ssize_t)sizeof vh;
@@ -278,8 +300,8 @@ static bool tap_link(void *priv)
 {
     struct tap *t = priv;
 
-    weir_netdev_poll(&t->dev);
-    return !t->lost && (t->dev.flags & IFF_UP);
+    follow(t);
+    return !t->lost && (t->moved || (t->dev.flags & IFF_UP));
 }
 
 static void tap_set_link(void *priv, bool up)
@@ -297,7 +319,7 @@ static void tap_stats(void *priv, struct weir_model_stats *sum)
 {
     struct tap *t = priv;
 
-    if (!t->lost && !weir_netdev_query(&t->dev))
+    if (!t->lost && !t->moved && !weir_netdev_query(&t->dev) && !t->dev.changes)
         t->kernel_dropped = t->dev.stats.tx_dropped;
     sum->rx_dropped += t->rx_dropped + t->kernel_dropped - t->kernel_dropped_before;
     sum->rx_super += t->offload.supers;

@@ -2,6 +2,7 @@
 #include "wire_case.h"
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 
 static bool readable(int fd)
 {
@@ -224,6 +225,8 @@ static void *work(void *arg)
         }
         if (!moved && end->sleep && end->received < FRAMES)
             wait_for_peer(end);
+        else if (!moved)
+            sched_yield(); /* the other end may need this core */
     }
     return NULL;
 }

@@ -4,7 +4,9 @@
 #include "wire_case.h"
 #include "tcp_case.h"
 #include <linux/if_packet.h>
+#include <linux/rtnetlink.h>
 #include <linux/virtio_net.h>
+#include <net/if.h>
 #include <net/ethernet.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -18,6 +20,8 @@ int __wrap_socket(int domain, int type, int protocol);
 int __wrap_bind(int fd, const struct sockaddr *addr, socklen_t len);
 int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+ssize_t __real_recv(int fd, void *buf, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *buf, size_t size, int flags);
 int __wrap_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *t);
 int __wrap_sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags);
 
@@ -35,7 +39,7 @@ struct message {
 static struct {
     int fd;
     int socket_error, bind_error, fail_option, option_error; /* to give */
-    bool sees_own;
+    bool sees_own, no_carrier;
     struct message in[300];
     unsigned ins, next;
     unsigned largest_batch, smallest_batch;
@@ -96,6 +100,18 @@ int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
     *s = (struct tpacket_stats){.tp_packets = 1000, .tp_drops = k.drops};
     k.drops = 0; /* reading resets */
     return 0;
+}
+
+/* What rtnetlink tells of lo, but for its flags. */
+ssize_t __wrap_recv(int fd, void *buf, size_t size, int flags)
+{
+    ssize_t n = __real_recv(fd, buf, size, flags);
+    struct nlmsghdr *h = buf;
+
+    if (n >= (ssize_t)NLMSG_LENGTH(sizeof(struct ifinfomsg)) && h->nlmsg_type == RTM_NEWLINK)
+        ((struct ifinfomsg *)NLMSG_DATA(h))->ifi_flags =
+            k.no_carrier ? IFF_UP : IFF_UP | IFF_RUNNING;
+    return n;
 }
 
 static void give(struct mmsghdr *m, const struct message *in)
@@ -513,16 +529,38 @@ static void an_interface_that_is_down_takes_nothing(void **state)
 
     for (unsigned e = 0; e < 3; e++) {
         k.tx_next = k.sends = 0;
-        k.tx_errors[0] = errors[e];
+        k.tx_errors[0] = k.tx_errors[1] = errors[e];
         for (unsigned i = 0; i < 50; i++)
             assert_true(send_numbered(wire, i));
         weir_wire_flush(wire);
-        assert_int_equal(k.sends, 1); /* asked once, not fifty times */
+        assert_true(k.sends <= 2); /* not fifty times */
         assert_int_equal(wire_case_stats(wire).tx_dropped, 50 * (e + 1));
     }
-    assert_true(send_numbered(wire, 0));
+    /* An error that was left from a time when it was down. */
+    k.tx_next = 0;
+    k.tx_errors[0] = ENETDOWN;
+    k.tx_errors[1] = 0;
+    for (unsigned i = 0; i < 50; i++)
+        assert_true(send_numbered(wire, i));
     weir_wire_flush(wire);
-    assert_int_equal(k.outs, 1);
+    assert_int_equal(k.outs, 50);
+    assert_int_equal(wire_case_stats(wire).tx_dropped, 150);
+    weir_wire_close(wire);
+}
+
+/* The kernel would take and drop the frames, and say that they were sent. */
+static void nothing_is_sent_without_carrier(void **state)
+{
+    struct weir_wire *wire;
+
+    k.no_carrier = true;
+    wire = wire_case_open(state, "packet:lo");
+    assert_false(weir_wire_link(wire));
+    for (unsigned i = 0; i < 50; i++)
+        assert_true(send_numbered(wire, i));
+    weir_wire_flush(wire);
+    assert_int_equal(k.sends, 0);
+    assert_int_equal(wire_case_stats(wire).tx_dropped, 50);
     weir_wire_close(wire);
 }
 
@@ -598,6 +636,7 @@ int main(void)
         CASE(what_is_held_leaves_when_the_wire_is_closed),
         CASE(refused_frames_are_counted),
         CASE(an_interface_that_is_down_takes_nothing),
+        CASE(nothing_is_sent_without_carrier),
         CASE(joined_segments_leave_as_one),
         CASE(what_cannot_be_opened_is_explained),
     };
