@@ -735,7 +735,7 @@ static void stopped_server(void **state)
 {
     pid_t server = serve_process("toy");
     struct weir_error e = {0};
-    struct weir_device *d = open_it_with(200, &e);
+    struct weir_device *d = open_it_with(2000, &e);
 
     (void)state;
     assert_non_null(d);

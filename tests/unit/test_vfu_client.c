@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "vfu_wire.h"
-#include "lib/vfio-user/client.h"
+#include "lib/vfio-user/client_impl.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -403,7 +403,9 @@ static void answers(void **state)
         struct weir_error e = {0};
         bool slow = cases[i].err == -ETIMEDOUT;
         uint32_t value = 0;
-        assert_int_equal(start(RIGHT, cases[i].mode, slow ? 100 : 10000, &e), 0);
+        assert_int_equal(start(RIGHT, cases[i].mode, 10000, &e), 0);
+        if (slow)
+            client->timeout_ms = 100;
         uint64_t from = weir_now_ns();
         assert_int_equal(read4(8, &value, &e), cases[i].err);
         assert_true(weir_now_ns() - from < 5000000000u);
@@ -511,7 +513,8 @@ static void flood_of_requests(void **state)
 
     (void)state;
     (void)a;
-    assert_int_equal(start(RIGHT, READS_NOTHING, 300, NULL), 0);
+    assert_int_equal(start(RIGHT, READS_NOTHING, 10000, NULL), 0);
+    client->timeout_ms = 300;
     uint64_t from = weir_now_ns();
     while (!weir_vfu_client_dead(client)) {
         if (send(server.fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
@@ -567,7 +570,7 @@ static void posted_writes_wait_for_the_socket(void **state)
         uint32_t value;
         assert_int_equal(start(RIGHT, READS_NOTHING, 10000, NULL), 0);
         if (!multi)
-            ((struct weir_vfu_caps *)(uintptr_t)weir_vfu_client_peer(client))->write_multi = false;
+            client->peer.write_multi = false;
         uint64_t from = weir_now_ns();
         for (uint32_t i = 0; i < n; i++)
             post(i & 1 ? 0x10 : 0x20, i);
@@ -621,7 +624,8 @@ static void a_server_that_never_reads_is_lost(void **state)
 
     (void)state;
     /* by time */
-    assert_int_equal(start(RIGHT, READS_NOTHING, 50, NULL), 0);
+    assert_int_equal(start(RIGHT, READS_NOTHING, 10000, NULL), 0);
+    client->timeout_ms = 50;
     uint64_t from = weir_now_ns();
     for (uint32_t i = 0; weir_vfu_client_post(client, 0, i % 7 * 4, &i, 4) == 0; i++) {
         assert_true(weir_now_ns() - from < 10000000000u);
@@ -645,7 +649,8 @@ static void a_server_that_never_reads_is_lost(void **state)
     stop();
 
     /* a read behind them is told in time */
-    assert_int_equal(start(RIGHT, READS_NOTHING, 100, NULL), 0);
+    assert_int_equal(start(RIGHT, READS_NOTHING, 10000, NULL), 0);
+    client->timeout_ms = 100;
     for (uint32_t i = 0; i < 5000; i++)
         post(i % 7 * 4, i);
     from = weir_now_ns();
@@ -670,7 +675,8 @@ static void posting_while_another_thread_waits(void **state)
     int r = 1;
 
     (void)state;
-    assert_int_equal(start(RIGHT, SILENT, 1000, NULL), 0);
+    assert_int_equal(start(RIGHT, SILENT, 10000, NULL), 0);
+    client->timeout_ms = 1000;
     assert_int_equal(pthread_create(&thread, NULL, reader, &r), 0);
     uint64_t from = weir_now_ns();
     while (!atomic_load(&server.asked)) {

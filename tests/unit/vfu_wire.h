@@ -56,6 +56,10 @@ static inline void wire_raw(int fd, const void *data, size_t len, const int *fds
             wire_idle(wire_idle_arg);
             continue;
         }
+        /* A peer that has gone is seen when its answer is missing. An assertion would end a test
+         * whose server is a thread. */
+        if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+            return;
         assert_true(n > 0);
         iov.iov_base = (uint8_t *)iov.iov_base + n;
         iov.iov_len -= (size_t)n;
