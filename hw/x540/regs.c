@@ -7,19 +7,19 @@
 static const struct weir_reg regs[] = {
 #define R(name, offset, stride, count, access, section, doc)                                       \
     {#name, section, doc, offset, stride, count, WEIR_REG_##access},
-    X540_REGISTERS(R)
+#include "registers.def"
 #undef R
 };
 
 enum {
 #define R(name, offset, stride, count, access, section, doc) ROW_##name,
-    X540_REGISTERS(R)
+#include "registers.def"
 #undef R
 };
 
 static const struct weir_reg_field fields[] = {
 #define F(reg, field, shift, width) {#field, ROW_##reg, (0xffffffffu >> (32 - (width))) << (shift)},
-    X540_FIELDS(F)
+#include "fields.def"
 #undef F
 };
 

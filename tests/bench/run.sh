@@ -8,6 +8,7 @@ dir=$(mktemp -d)
 pids=
 over=0
 
+# shellcheck disable=SC2317 # called by the trap
 clean_up() {
     # shellcheck disable=SC2086 # a list of numbers
     [ -z "$pids" ] || kill $pids 2>/dev/null || true
