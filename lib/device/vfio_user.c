@@ -509,7 +509,7 @@ static int read_region(struct weir_device *d, unsigned region, uint64_t off, voi
     snprintf(what, sizeof(what), "read region %u", region);
     while (len) {
         size_t n = piece(v, len);
-        struct weir_vfu_region_access access = {off, region, (uint32_t)n}, answer;
+        struct weir_vfu_region_access access = {off, region, (uint32_t)n}, answer = {0};
         struct weir_vfu_call call = {
             .what = what,
             .command = WEIR_VFU_REGION_READ,

@@ -279,6 +279,7 @@ static void accept_clients(struct weir_server *s)
         /* One that just went is not to keep the next from coming in. */
         if (s->session && client_leaves(s))
             return;
+        /* cppcheck-suppress nullPointer ; who comes need not be told */
         int fd = accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
             if (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS)
@@ -353,7 +354,7 @@ static int look(struct weir_server *s, uint64_t now, uint64_t until)
 {
     enum { WAKE, LISTEN, SESSION, UNMASK, REFUSED, WIRES = REFUSED + MAX_REFUSED };
     struct pollfd p[WIRES + MAX_WIRE_FDS];
-    int wires[MAX_WIRE_FDS];
+    int wires[MAX_WIRE_FDS] = {0};
     unsigned n_wires = 0;
 
     for (unsigned i = 0; i < WIRES; i++)

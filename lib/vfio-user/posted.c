@@ -113,7 +113,7 @@ int weir_vfu_client_post(struct weir_vfu_client *c, unsigned region, uint64_t of
             memcpy(newest->data, buf, len);
         } else {
             char why[80];
-            snprintf(why, sizeof(why), "the server left %u register writes waiting",
+            snprintf(why, sizeof(why), "the server left %d register writes waiting",
                      WEIR_VFU_PENDING);
             weir_vfu_lose_locked(c, -ETIMEDOUT, "vfio-user-timeout", why);
         }

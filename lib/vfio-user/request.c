@@ -58,7 +58,7 @@ static int version(struct weir_vfu_requests *q, struct weir_vfu_msg *msg,
     if (r)
         return r;
     if (peer.major != WEIR_VFU_MAJOR) {
-        snprintf(reply->why, sizeof(reply->why), "it speaks version %u.%u, not %u.%u", peer.major,
+        snprintf(reply->why, sizeof(reply->why), "it speaks version %u.%u, not %d.%d", peer.major,
                  peer.minor, WEIR_VFU_MAJOR, WEIR_VFU_MINOR);
         return -EPROTONOSUPPORT;
     }

@@ -127,7 +127,7 @@ static void *serve(void *arg)
     struct weir_vfu_header h;
 
     for (;;) {
-        int fd = accept4(v->listener, NULL, NULL, SOCK_CLOEXEC);
+        int fd = accept(v->listener, NULL, NULL);
         if (fd < 0)
             return NULL;
         atomic_store(&v->messages, 0);
