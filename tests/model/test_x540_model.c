@@ -217,6 +217,17 @@ static void has_a_phy(void **state)
     assert_int_equal(mdio(b, 0, 1, 8, -1) & 0xc000, 0x8000); /* present */
     assert_int_equal(mdio(b, 0, 1, 4, -1) & 0x31, 0x31);     /* 10G, 1G, 100M */
     assert_int_equal(mdio(b, 0, 7, 1, -1) & 0x24, 0x24);     /* negotiated, link */
+    assert_int_equal(mdio(b, 0, 1, 5, -1) & 0x9a, 0x9a);     /* PMA, PCS, PHY XS, AN */
+    assert_int_equal(mdio(b, 0, 1, 6, -1), 0x4000);          /* and the vendor's */
+    assert_int_equal(mdio(b, 0, 1, 1, -1) & 4, 4);
+    assert_int_equal(mdio(b, 0, 1, 7, -1), 9);                /* 10GBASE-T */
+    assert_int_equal(mdio(b, 0, 7, 16, -1) & 0x0d01, 0x0d01); /* pause both ways, 100BASE-TX */
+    assert_int_equal(mdio(b, 0, 7, 19, -1) & 0x4000, 0x4000);
+    assert_int_equal(mdio(b, 0, 7, 33, -1) & 0x3800, 0x3800); /* the far end does 10G, both agree */
+    assert_int_equal(mdio(b, 0, 7, 0xc400, -1) & 0x8000, 0x8000);
+    assert_int_equal(mdio(b, 0, 7, 0xc800, -1), 7);
+    assert_int_equal(mdio(b, 0, 3, 4, -1), 1);
+    assert_int_equal(mdio(b, 0, 30, 0x20, -1), 0x0100);
     assert_int_equal(mdio(b, 1, 1, 2, -1), 0xffff);
     assert_int_equal(mdio(b, 0, 2, 2, -1), 0xffff);
     /* Advertise less, restart: the link comes back slower. */
@@ -242,7 +253,11 @@ static void has_a_phy(void **state)
     assert_int_equal(get(b, X540_LINKS), 0x70000000);
     /* Low power */
     mdio(b, 0, 30, 0, 0x0800);
+    assert_int_equal(mdio(b, 0, 30, 0, -1), 0x0800);
     assert_int_equal(get(b, X540_LINKS), 0);
+    set(b, X540_MACC, X540_MACC_FLU); /* the MAC may be told that it is up all the same */
+    assert_int_equal(get(b, X540_LINKS), 0x70000000);
+    set(b, X540_MACC, 0);
     mdio(b, 0, 30, 0, 0);
     assert_int_equal(get(b, X540_LINKS), 0x70000000);
 }
@@ -450,6 +465,16 @@ static void completes_commands(void **state)
     assert_int_equal(get(b, x540_txq(X540_TXDCTL, 5)), 0);
     set(b, x540_txq(X540_TXDCTL, 100), X540_TXDCTL_ENABLE | 32);
     assert_int_equal(get(b, x540_txq(X540_TXDCTL, 100)), X540_TXDCTL_ENABLE | 32);
+    set(b, X540_RDRXCTL, X540_RDRXCTL_CRCSTRIP);
+    assert_int_equal(get(b, X540_RDRXCTL), X540_RDRXCTL_CRCSTRIP | X540_RDRXCTL_DMAIDONE);
+    assert_int_equal(get(b, X540_RXMEMWRAP), 0x88888888); /* all packet buffers empty */
+    set(b, X540_PFQDE, X540_PFQDE_WE | X540_PFQDE_QDE | 9u << 8);
+    set(b, X540_PFQDE, 8u << 8);
+    assert_false(get(b, X540_PFQDE) & X540_PFQDE_QDE);
+    set(b, X540_PFQDE, 9u << 8);
+    assert_int_equal(get(b, X540_PFQDE), X540_PFQDE_QDE | 9u << 8);
+    set(b, X540_EEC, X540_EEC_REQ);
+    assert_true(get(b, X540_EEC) & X540_EEC_GNT);
     uint32_t t = get(b, X540_FRTIMER);
     for (unsigned i = 0; i < 1000000 && get(b, X540_FRTIMER) == t; i++)
         ;

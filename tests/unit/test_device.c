@@ -169,13 +169,59 @@ static void is_lost_and_returns(void **state)
     weir_device_close(d);
 }
 
+/* Registers that are mapped are reached without the backend, as far as the mapping goes. */
+static void uses_a_mapping(void **state)
+{
+    struct weir_device *d = open_toy(*state, "model:toy");
+    static uint32_t page[1024];
+
+    d->regions[0].map = (volatile uint8_t *)page;
+    d->regions[0].map_size = sizeof(page);
+    page[4] = weir_le32(0x11223344);
+    assert_int_equal(weir_read32(d, 0, 16), 0x11223344);
+    weir_write32(d, 0, 20, 0x55667788);
+    assert_int_equal(weir_le32(page[5]), 0x55667788);
+    assert_int_equal(weir_read32(d, 0, 4096), 0); /* behind it */
+    d->regions[0].writable = d->regions[0].readable = false;
+    weir_write32(d, 0, 20, 0);
+    assert_int_equal(weir_le32(page[5]), 0x55667788);
+    assert_int_equal(weir_read32(d, 0, 20), 0xffffffff);
+    struct weir_error e;
+    uint32_t v;
+    assert_int_equal(weir_region_read(d, 0, 0, &v, 4, &e), -EACCES);
+    assert_string_equal(e.code, "device-access");
+    assert_int_equal(weir_region_write(d, 0, 0, &v, 4, &e), -EACCES);
+    d->regions[0].map = NULL;
+    weir_device_close(d);
+}
+
+static void told_when_lost(struct weir_device *d)
+{
+    toy_of(d)->widths[0]++;
+}
+
+static void goes_with_its_instance(void **state)
+{
+    struct kit_case *c = *state;
+    struct weir_device *d = open_toy(c, "model:toy");
+    struct weir_event ev;
+
+    d->on_lost = told_when_lost;
+    weir_device_set_lost(d, "pulled");
+    weir_device_set_lost(d, "pulled twice");
+    assert_int_equal(toy_of(d)->widths[0], 1);
+    assert_int_equal(weir_device_irq_unmask(d, WEIR_IRQ_INTX, NULL), -ENODEV);
+    weir_device_close(d); /* its events go, too */
+    assert_int_equal(weir_events(c->w, &ev, 1), 0);
+    open_toy(c, "model:toy"); /* left to weir_free() */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-        CASE(refuses_a_foreign_space),
-        CASE(refuses_bad_names),
-        CASE(is_lost_and_returns),
+        CASE(refuses_a_foreign_space), CASE(refuses_bad_names),      CASE(is_lost_and_returns),
+        CASE(uses_a_mapping),          CASE(goes_with_its_instance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -382,6 +382,14 @@ static void signals_intx(void **state)
     assert_int_equal(weir_model_irq_mask(m, WEIR_IRQ_INTX, 0, 1, false), 0);
     assert_int_equal(take(fd), 0);
 
+    assert_int_equal(weir_device_irq_unmask(d, WEIR_IRQ_MSIX, NULL), 0); /* nothing to do */
+    weir_write32(d, 0, REG_INTX, 1);
+    assert_int_equal(take(fd), 1);
+    assert_int_equal(weir_device_irq_unmask(d, WEIR_IRQ_INTX, NULL), 0);
+    assert_int_equal(take(fd), 1);
+    weir_write32(d, 0, REG_INTX, 0);
+    assert_int_equal(weir_device_irq_unmask(d, WEIR_IRQ_INTX, NULL), 0);
+
     weir_config_write(d, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE, NULL);
     weir_write32(d, 0, REG_INTX, 1);
     assert_int_equal(take(fd), 0);
