@@ -79,6 +79,8 @@ static void toy_write(struct weir_model *m, unsigned bar, uint64_t off, unsigned
     (void)bar;
     (void)width;
     atomic_fetch_add(&t->writes, 1);
+    if (off == SCRATCH)
+        weir_model_intx(m, v == 0x1717); /* a level that stays until something else is written */
     if (off < sizeof(t->reg) && off % 8 == 0 && off != ID && off != DONE)
         t->reg[off / 8] = v;
 }
@@ -945,6 +947,74 @@ static int agreed_client(void)
     return fd;
 }
 
+static void raw_write(int fd, uint32_t region, uint64_t off, uint64_t value, uint32_t count)
+{
+    struct {
+        struct weir_vfu_region_access a;
+        uint64_t value;
+    } b = {{off, region, count}, value};
+    struct wire_msg m;
+
+    wire_send(fd, 1, WEIR_VFU_REGION_WRITE, 0, &b, sizeof(b.a) + count);
+    wire_recv(fd, &m);
+    assert_int_equal(m.h.flags, WEIR_VFU_REPLY);
+}
+
+static void raw_irq(int fd, uint32_t action, int event)
+{
+    struct weir_vfu_irq_set set = {20, VFIO_IRQ_SET_DATA_EVENTFD | action, 0, 0, 1};
+    struct wire_msg m;
+
+    wire_send_fds(fd, 1, WEIR_VFU_SET_IRQS, 0, &set, sizeof(set), &event, event >= 0);
+    wire_recv(fd, &m);
+    assert_int_equal(m.h.flags, WEIR_VFU_REPLY);
+}
+
+static void wait_signal(int event)
+{
+    struct pollfd p = {.fd = event, .events = POLLIN};
+    uint64_t count;
+
+    assert_int_equal(poll(&p, 1, WIRE_PATIENCE_MS), 1);
+    assert_int_equal(read(event, &count, sizeof(count)), sizeof(count));
+    assert_int_equal(count, 1);
+}
+
+/* INTx masks itself; a client may leave an eventfd that unmasks it, blocking or not. */
+static void unmask_by_eventfd(void **state)
+{
+    struct served *s = serve_thread("toy");
+    int fd = agreed_client(), trigger = eventfd(0, EFD_CLOEXEC), unmask = eventfd(0, EFD_CLOEXEC);
+    uint64_t one = 1;
+
+    (void)state;
+    raw_write(fd, 7, 4, 2, 2); /* memory decoding */
+    raw_irq(fd, VFIO_IRQ_SET_ACTION_TRIGGER, trigger);
+    raw_irq(fd, VFIO_IRQ_SET_ACTION_UNMASK, unmask);
+    raw_write(fd, 0, SCRATCH, 0x1717, 8);
+    wait_signal(trigger);
+    for (unsigned i = 0; i < 5; i++) {
+        assert_true(wire_quiet(trigger));
+        assert_int_equal(write(unmask, &one, sizeof(one)), sizeof(one));
+        wait_signal(trigger); /* the level is still there */
+    }
+    raw_write(fd, 0, SCRATCH, 0, 8);
+    assert_int_equal(write(unmask, &one, sizeof(one)), sizeof(one));
+    /* Taken away, it means nothing any more. */
+    struct pollfd p = {.fd = unmask, .events = POLLIN};
+    UNTIL(poll(&p, 1, 0) == 0);
+    raw_irq(fd, VFIO_IRQ_SET_ACTION_UNMASK, -1);
+    raw_write(fd, 0, SCRATCH, 0x1717, 8);
+    wait_signal(trigger);
+    assert_int_equal(write(unmask, &one, sizeof(one)), sizeof(one));
+    raw_write(fd, 0, SRC, 1, 8);
+    assert_true(wire_quiet(trigger));
+    close(fd);
+    close(trigger);
+    close(unmask);
+    unserve(s);
+}
+
 /* Hostile clients, one after another; the model steps on and the next client is served. */
 static void hostile_clients(void **state)
 {
@@ -1126,6 +1196,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(spaces_are_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(serving_where_it_cannot, setup, teardown),
         cmocka_unit_test_setup_teardown(not_my_socket, setup, teardown),
+        cmocka_unit_test_setup_teardown(unmask_by_eventfd, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_clients, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_truncated_under_way, setup, teardown),
         cmocka_unit_test_setup_teardown(idle_server_sleeps, setup, teardown),
