@@ -125,7 +125,7 @@ static void start_host(struct host *h, int (*work)(void))
             die(command);
         if (read(go[0], &byte, 1) != 1 || work() || write(news[1], "x", 1) != 1)
             _exit(1);
-        _exit(read(go[0], &byte, 1) != 1);
+        _exit(read(go[0], &byte, 1) == 1 ? 0 : 1);
     }
     close(go[0]);
     close(news[1]);
