@@ -5,6 +5,7 @@
  */
 #include "lib/core/instance.h"
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -59,40 +60,39 @@ void weir_watch_remove(struct weir *w, struct weir_watch *watch)
     watch->fd = -1;
 }
 
-/* The event in the queue that a new one may replace: same kind, same device. */
-static struct weir_event *find_same(struct weir *w, const struct weir_event *ev)
+static struct weir_event *at(struct weir *w, unsigned i)
 {
-    for (unsigned i = 0; i < w->count; i++) {
-        struct weir_event *q = &w->queue[(w->head + i) % WEIR_EVENT_QUEUE];
-        if (q->type == ev->type && q->device == ev->device)
-            return q;
-    }
-    return NULL;
+    return &w->queue[(w->head + i) % WEIR_EVENT_QUEUE];
+}
+
+/* The queue is full: let go of an event for a new one, if it may. A link's state can be asked for
+ * again, a loss or a return is told once. */
+static void make_room(struct weir *w, const struct weir_event *ev)
+{
+    unsigned i;
+
+    /* An older one of the same kind and device says nothing any more. */
+    for (i = w->count; i-- > 0;)
+        if (at(w, i)->type == ev->type && at(w, i)->device == ev->device)
+            break;
+    if (i == UINT_MAX)
+        for (i = 0; i < w->count && at(w, i)->type != WEIR_EVENT_LINK; i++)
+            ;
+    if (i == w->count)
+        return;
+    /* The ones behind it move up, so that the new one is the last. */
+    for (; i < w->count - 1; i++)
+        *at(w, i) = *at(w, i + 1);
+    w->count--;
 }
 
 void weir_post(struct weir *w, const struct weir_event *ev)
 {
-    struct weir_event *same;
-
     pthread_mutex_lock(&w->lock);
-    same = w->count == WEIR_EVENT_QUEUE ? find_same(w, ev) : NULL;
-    if (same) {
-        *same = *ev;
-    } else {
-        /* A full queue of other events gives up its oldest that is not a loss: a link's state can
-         * be asked for again, a loss happens once. */
-        if (w->count == WEIR_EVENT_QUEUE) {
-            unsigned at = 0;
-            while (at < w->count - 1 &&
-                   w->queue[(w->head + at) % WEIR_EVENT_QUEUE].type == WEIR_EVENT_LOST)
-                at++;
-            for (; at < w->count - 1; at++)
-                w->queue[(w->head + at) % WEIR_EVENT_QUEUE] =
-                    w->queue[(w->head + at + 1) % WEIR_EVENT_QUEUE];
-            w->count--;
-        }
-        w->queue[(w->head + w->count++) % WEIR_EVENT_QUEUE] = *ev;
-    }
+    if (w->count == WEIR_EVENT_QUEUE)
+        make_room(w, ev);
+    if (w->count < WEIR_EVENT_QUEUE)
+        *at(w, w->count++) = *ev;
     pthread_mutex_unlock(&w->lock);
     (void)!write(w->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
 }
@@ -103,10 +103,10 @@ void weir_unpost(struct weir *w, const struct weir_device *d, const struct weir_
 
     pthread_mutex_lock(&w->lock);
     for (unsigned i = 0; i < w->count; i++) {
-        struct weir_event *q = &w->queue[(w->head + i) % WEIR_EVENT_QUEUE];
+        const struct weir_event *q = at(w, i);
         if ((d && q->device == d) || (p && q->port == p))
             continue;
-        w->queue[(w->head + kept++) % WEIR_EVENT_QUEUE] = *q;
+        *at(w, kept++) = *q;
     }
     w->count = kept;
     pthread_mutex_unlock(&w->lock);

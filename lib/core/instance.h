@@ -74,8 +74,8 @@ int weir_watch_add(struct weir *w, struct weir_watch *watch, int fd, bool want_o
 int weir_watch_mod(struct weir *w, struct weir_watch *watch, bool want_out);
 void weir_watch_remove(struct weir *w, struct weir_watch *watch);
 
-/* Queue an event for weir_events(). Any thread. When the queue is full an event of the same type
- * and device is merged; a LOST event is never dropped. */
+/* Queue an event for weir_events(). Any thread. When the queue is full the new event takes the
+ * place of an older one of its type and device, or of a LINK; with neither it is dropped. */
 void weir_post(struct weir *w, const struct weir_event *ev);
 /* Forget queued events about an object that is being freed. Either may be NULL. */
 void weir_unpost(struct weir *w, const struct weir_device *d, const struct weir_port *p);

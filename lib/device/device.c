@@ -65,7 +65,7 @@ void weir_device_set_lost(struct weir_device *d, const char *why)
 
 bool weir_device_lost(const struct weir_device *d)
 {
-    return atomic_load_explicit(&((struct weir_device *)(uintptr_t)d)->lost, memory_order_relaxed);
+    return atomic_load_explicit(&((struct weir_device *)(uintptr_t)d)->lost, memory_order_acquire);
 }
 
 /* 0000:01:00.0, or 01:00.0 as lspci prints it */

@@ -17,6 +17,11 @@ static int model_open(struct weir_device *d, const char *rest,
             "kind %s\nopen it without a space, and map arenas into both",
             d->name, info.kind);
     }
+    if (opt->space && weir_space_instance(opt->space) != d->weir)
+        return weir_fail(e, -EINVAL, "device-space",
+                         "open %s\nthe space belongs to another instance\n"
+                         "use a space of the instance that opens the device",
+                         d->name);
     struct weir_model *m = weir_model_new(d->weir, rest, e);
     if (!m)
         return e ? e->err : -EINVAL;

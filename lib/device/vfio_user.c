@@ -292,7 +292,9 @@ static int ask_region(struct vfu *v, unsigned i, struct weir_region *region, str
         .writable = info.flags & VFIO_REGION_INFO_FLAG_WRITE,
     };
     /* With capabilities it may be that only parts of it can be mapped. */
-    if (fd >= 0 && info.size && (info.flags & VFIO_REGION_INFO_FLAG_MMAP) &&
+    /* Drivers write through the pointer, so it has to allow that. */
+    if (fd >= 0 && info.size && (info.flags & VFIO_REGION_INFO_FLAG_MMAP) && region->readable &&
+        region->writable && info.offset % WEIR_VFU_PAGE == 0 &&
         !(info.flags & VFIO_REGION_INFO_FLAG_CAPS))
         map_region(v, i, &info, fd, region);
     if (fd >= 0)

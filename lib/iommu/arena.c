@@ -275,7 +275,7 @@ static int check_options(const struct weir *w, const struct weir_arena_options *
                          "make arena %s\nthere is no NUMA node %d that this process may use\n"
                          "use WEIR_ANY_NODE, or WEIR_NODE(n) with n of: grep Mems_allowed_list "
                          "/proc/self/status",
-                         name, opt->node - 1);
+                         name, opt->node > 0 ? opt->node - 1 : opt->node);
     for (unsigned i = 0; i < opt->n_spaces; i++) {
         if (!opt->spaces || !opt->spaces[i] || weir_space_instance(opt->spaces[i]) != w)
             return weir_fail(e, -EINVAL, "arena-instance",
@@ -312,7 +312,7 @@ struct weir_arena *weir_arena_new(struct weir *w, const struct weir_arena_option
     }
     weir_printable(a->name, sizeof(a->name), name, strlen(name));
     a->weir = w;
-    a->node = opt->node - 1;
+    a->node = opt->node > 0 ? opt->node - 1 : -1;
     r = check_options(w, opt, a->name, e);
     if (r == 0)
         r = opt->page ? back(a, opt, opt->page, iova_bits, e)

@@ -249,6 +249,16 @@ void weir_tx_batch_drop(struct weir_tx_batch *b, unsigned n)
     }
 }
 
+bool weir_tx_batch_refuse(struct weir_tx_batch *b)
+{
+    bool news = b->gro && b->message[b->first].frames > 1;
+
+    if (news)
+        b->gro = false;
+    weir_tx_batch_drop(b, 1);
+    return news;
+}
+
 void weir_tx_batch_keep(struct weir_tx_batch *b)
 {
     uint8_t *to = b->memory;

@@ -64,6 +64,10 @@ static inline bool weir_tx_batch_empty(const struct weir_tx_batch *b)
 void weir_tx_batch_sent(struct weir_tx_batch *b, unsigned n);
 void weir_tx_batch_drop(struct weir_tx_batch *b, unsigned n);
 
+/* The kernel called the first message invalid. Drop it; if it is a super-frame, join no more: the
+ * next would fare no better. @return true if that is new */
+bool weir_tx_batch_refuse(struct weir_tx_batch *b);
+
 /* Copy what could not be sent yet, so that the senders' memory is free. */
 void weir_tx_batch_keep(struct weir_tx_batch *b);
 

@@ -419,14 +419,15 @@ int weir_server_run(struct weir_server *s, int timeout_ms, struct weir_error *e)
             (void)!read(s->wake_fd, &count, sizeof(count));
             return 0;
         }
-        if (now >= end)
+        bool over = now >= end;
+        if (over && (work || timeout_ms) && now - s->looked < LOOK_NS)
             return 0;
 
-        bool look_only = false;
+        bool look_only = over;
         if (work) {
             s->wires_quiet = 0;
             s->wires_for_naught = s->due_for_naught = 0;
-            look_only = now - s->looked >= LOOK_NS;
+            look_only |= now - s->looked >= LOOK_NS;
             if (!look_only)
                 continue;
         }
@@ -436,6 +437,8 @@ int weir_server_run(struct weir_server *s, int timeout_ms, struct weir_error *e)
         if (r)
             return weir_fail(e, r, "server-poll", "serve %s\nppoll: %s\n", s->listener.path,
                              strerror(-r));
+        if (over)
+            return 0;
     }
 }
 

@@ -324,6 +324,13 @@ static void send_batch(struct packet *p)
             p->told_size = true;
             weir_tx_batch_drop(b, 1);
             break;
+        case EINVAL:
+        case EOPNOTSUPP:
+            if (weir_tx_batch_refuse(b))
+                weir_log(p->w, WEIR_LOG_WARNING, "wire",
+                         "interface %s takes no super-frames: segments are not joined any more",
+                         p->dev.name);
+            break;
         default:
             tell_other(p, "sendmmsg", errno);
             /* fall through */

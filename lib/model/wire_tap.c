@@ -269,7 +269,12 @@ static void tap_flush(void *priv)
         } else if (errno != EINTR) {
             if (errno == EBADFD)
                 lose(t);
-            weir_tx_batch_drop(b, 1);
+            if (errno != EINVAL)
+                weir_tx_batch_drop(b, 1);
+            else if (weir_tx_batch_refuse(b))
+                weir_log(t->w, WEIR_LOG_WARNING, "wire",
+                         "interface %s takes no super-frames: segments are not joined any more",
+                         t->dev.name);
         }
     }
 }

@@ -152,15 +152,27 @@ static bool await(struct weir_vfu_client *c, bool out, uint64_t until)
     return !weir_vfu_client_dead(c);
 }
 
-/* Send a request behind all that was posted. False when dead. */
-static bool send_request(struct weir_vfu_client *c, const struct weir_vfu_call *call,
-                         struct weir_vfu_header *h, uint64_t until)
+/* Is the connection gone, or was it this message that the kernel did not take (a descriptor of the
+ * caller's that is not open, too many in flight)? */
+static bool is_loss(int r)
+{
+    return r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN;
+}
+
+/* Send a request behind all that was posted. 0; -ENODEV when dead; else why it cannot be sent, the
+ * connection being well. */
+static int send_request(struct weir_vfu_client *c, const struct weir_vfu_call *call,
+                        struct weir_vfu_header *h, uint64_t until)
 {
     for (;;) {
         pthread_mutex_lock(&c->tx);
         int r = weir_vfu_client_flush(c);
         if (!r) {
             r = weir_vfu_send(&c->conn, h, call->body, 2, call->fds, call->n_fds);
+            if (r && r != -EAGAIN && !is_loss(r)) {
+                pthread_mutex_unlock(&c->tx);
+                return r;
+            }
             if (r && r != -EAGAIN)
                 weir_vfu_lose_socket_locked(c, r);
             else if (weir_vfu_out_pending(&c->conn))
@@ -168,13 +180,13 @@ static bool send_request(struct weir_vfu_client *c, const struct weir_vfu_call *
         }
         pthread_mutex_unlock(&c->tx);
         if (!r)
-            return true;
+            return 0;
         /* The server may be waiting for us to take something before it takes more. */
         if (weir_vfu_client_dead(c) || !await(c, true, until))
-            return false;
+            return -ENODEV;
         receive(c);
         if (weir_vfu_client_dead(c))
-            return false;
+            return -ENODEV;
     }
 }
 
@@ -196,6 +208,8 @@ static bool take_answer(struct weir_vfu_client *c, const struct weir_vfu_header 
             lose_timeout(c);
             return false;
         }
+        if (!out_pending(c) && weir_vfu_buffered(&c->conn))
+            continue; /* more requests came than are served at once */
         if (!receive(c) && (weir_vfu_client_dead(c) || !await(c, out || out_pending(c), until)))
             return false;
     }
@@ -254,10 +268,35 @@ int weir_vfu_exchange(struct weir_vfu_client *c, const struct weir_vfu_call *cal
     uint64_t until = weir_now_ns() + c->timeout_ms * WEIR_VFU_NS_PER_MS;
     struct weir_vfu_header h = {.id = c->next_id++, .command = (uint16_t)call->command};
 
-    if (weir_vfu_client_dead(c) || !send_request(c, call, &h, until) ||
-        !take_answer(c, &h, msg, until))
+    int r = weir_vfu_client_dead(c) ? -ENODEV : send_request(c, call, &h, until);
+    if (r && r != -ENODEV)
+        return weir_fail(e, r, "vfio-user-send",
+                         "%s of %s\nthe request could not be sent: %s\n"
+                         "see that descriptors given along are open and not too many",
+                         call->what, c->name, strerror(-r));
+    if (r || !take_answer(c, &h, msg, until))
         return weir_vfu_fail_dead(c, call->what, e);
     return 0;
+}
+
+/* Serve requests that came along with an answer: the socket does not tell of them any more. What is
+ * too much for now is gone on with by weir_events(), which a writable socket wakes. */
+static void serve_rest(struct weir_vfu_client *c)
+{
+    struct weir_vfu_msg msg;
+
+    if (weir_vfu_client_dead(c) || !weir_vfu_buffered(&c->conn))
+        return;
+    if (next_answer(c, &msg, SERVE) > 0) {
+        weir_vfu_msg_close_fds(&msg);
+        weir_vfu_lose_nonsense(c, "an answer came that nobody asked for");
+        return;
+    }
+    if (weir_vfu_client_dead(c) || !weir_vfu_buffered(&c->conn))
+        return;
+    pthread_mutex_lock(&c->tx);
+    weir_vfu_want_out(c, true);
+    pthread_mutex_unlock(&c->tx);
 }
 
 int weir_vfu_client_call(struct weir_vfu_client *c, const struct weir_vfu_call *call,
@@ -269,6 +308,7 @@ int weir_vfu_client_call(struct weir_vfu_client *c, const struct weir_vfu_call *
     int r = weir_vfu_exchange(c, call, &msg, e);
     if (!r)
         r = unpack(c, call, &msg, e);
+    serve_rest(c);
     pthread_mutex_unlock(&c->calls);
     return r;
 }
@@ -292,6 +332,8 @@ void weir_vfu_client_ready(struct weir_vfu_client *c)
         if (r > 0) {
             weir_vfu_msg_close_fds(&msg);
             weir_vfu_lose_nonsense(c, "an answer came that nobody asked for");
+        } else {
+            serve_rest(c);
         }
     }
     pthread_mutex_unlock(&c->calls);

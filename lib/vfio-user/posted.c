@@ -96,18 +96,12 @@ int weir_vfu_client_post(struct weir_vfu_client *c, unsigned region, uint64_t of
     if (!r)
         r = weir_vfu_send(&c->conn, &h, iov, 2, NULL, 0);
     if (r == -EAGAIN) {
-        struct weir_vfu_write_one *newest =
-            &c->pending[(c->first + c->n_pending + WEIR_VFU_PENDING - 1) % WEIR_VFU_PENDING];
         r = 0;
         if (!c->n_pending && !weir_vfu_out_pending(&c->conn))
             c->moved = weir_now_ns();
-        /* A doorbell rung again before the device heard it; anything else would change the order.
-         */
-        if (c->n_pending && newest->offset == off && newest->region == region &&
-            newest->count == len) {
-            memcpy(newest->data, buf, len);
-        } else if (c->n_pending < WEIR_VFU_PENDING) {
-            newest = &c->pending[(c->first + c->n_pending++) % WEIR_VFU_PENDING];
+        if (c->n_pending < WEIR_VFU_PENDING) {
+            struct weir_vfu_write_one *newest =
+                &c->pending[(c->first + c->n_pending++) % WEIR_VFU_PENDING];
             *newest = (struct weir_vfu_write_one){.offset = off, .region = region};
             newest->count = (uint32_t)len;
             memcpy(newest->data, buf, len);

@@ -276,7 +276,8 @@ uint64_t weir_vfu_session_deadline(const struct weir_vfu_session *s)
 
 bool weir_vfu_session_ready(const struct weir_vfu_session *s)
 {
-    return s->err || (!weir_vfu_out_pending(&s->conn) && (s->first || s->more));
+    return s->err || (!weir_vfu_out_pending(&s->conn) &&
+                      (s->first || s->more || weir_vfu_buffered(&s->conn)));
 }
 
 bool weir_vfu_session_open(const struct weir_vfu_session *s)

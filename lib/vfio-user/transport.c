@@ -171,6 +171,17 @@ int weir_vfu_next(struct weir_vfu_conn *c, struct weir_vfu_msg *msg)
     return 1;
 }
 
+bool weir_vfu_buffered(const struct weir_vfu_conn *c)
+{
+    size_t have = c->fill - c->head;
+    struct weir_vfu_header h;
+
+    if (c->fd < 0 || have < sizeof(h))
+        return false;
+    memcpy(&h, c->rx + c->head, sizeof(h));
+    return have >= h.size; /* also for a size that weir_vfu_next() refuses */
+}
+
 void weir_vfu_msg_close_fds(struct weir_vfu_msg *msg)
 {
     close_fds(msg->fds, msg->n_fds);

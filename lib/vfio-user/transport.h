@@ -62,6 +62,8 @@ ssize_t weir_vfu_recv(struct weir_vfu_conn *c);
  * msg->h is set and the stream is of no further use.
  */
 int weir_vfu_next(struct weir_vfu_conn *c, struct weir_vfu_msg *msg);
+/* Is a whole message in the buffer? The socket does not tell of it any more. */
+bool weir_vfu_buffered(const struct weir_vfu_conn *c);
 
 /* Close the descriptors of a message that nobody took; taken ones are set to -1. */
 void weir_vfu_msg_close_fds(struct weir_vfu_msg *msg);

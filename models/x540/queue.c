@@ -169,7 +169,8 @@ bool weir_xm_queue_write(struct xm *x, uint32_t off, uint32_t value)
                  "ring base or length written while enabled: it counts from the next "
                  "enabling; register",
                  reg);
-        x->reg[off / 4] = value;
+        /* Rings are aligned to 128 bytes, and as long as a multiple of that (8.2 receive DMA). */
+        x->reg[off / 4] = reg == BAL ? value & ~0x7fu : reg == LEN ? value & 0xfff80u : value;
         return true;
     default:
         x->reg[off / 4] = value;

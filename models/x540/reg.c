@@ -265,8 +265,11 @@ static void special_write(struct xm *x, uint32_t off, uint32_t value)
     default:
         if (off >= X540_RSSRK && off < X540_RSSRK + 40)
             x->rss_stale = true;
-        else if (off >= X540_RAL && off < X540_RAL + 8 * 128)
+        else if (off >= X540_RAL && off < X540_RAL + 8 * 128) {
             x->addresses_stale = true;
+            if (off & 4) /* RAH: the address and AV; the pools of the 82598 are reserved */
+                value &= 0xffffu | X540_RAH_AV;
+        }
         break;
     }
     set(x, off, value);

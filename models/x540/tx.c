@@ -61,9 +61,13 @@ bool weir_xm_wire(struct xm *x, unsigned queue, const struct iovec *iov, unsigne
         gather(copy, iov, n);
         weir_xm_rx_loopback(x, copy, len < XM_MIN_FRAME ? XM_MIN_FRAME : len);
     } else if (x->wire && !weir_wire_tx(x->wire, iov, n, len)) {
-        flush(x);
-        if (!weir_wire_tx(x->wire, iov, n, len))
+        /* Not flush(): this frame's own pieces of the scratch stay taken until the flush after the
+         * wire has accepted it. */
+        weir_wire_flush(x->wire);
+        if (!weir_wire_tx(x->wire, iov, n, len)) {
+            x->scratch_used = x->scratch_floor;
             return false;
+        }
     }
     if (loopback || weir_xm_link_up(x))
         weir_xm_count_tx(x, queue, dest, len);

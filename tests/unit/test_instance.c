@@ -149,6 +149,33 @@ static void a_full_queue_never_drops_a_loss(void **state)
     weir_free(w);
 }
 
+static void a_full_queue_tells_the_newest_link_last(void **state)
+{
+    struct weir *w = weir_new(NULL, NULL);
+    struct weir_event ev[WEIR_EVENT_QUEUE];
+    static char one, two;
+    unsigned n;
+    (void)state;
+    weir_post(w, &(struct weir_event){.type = WEIR_EVENT_RETURNED, .device = (void *)&two});
+    for (int i = 0; i < 2 * WEIR_EVENT_QUEUE; i++)
+        weir_post(w, &(struct weir_event){
+                         .type = WEIR_EVENT_LINK, .device = (void *)&one, .link_up = i & 1});
+    n = weir_events(w, ev, WEIR_EVENT_QUEUE);
+    assert_int_equal(n, WEIR_EVENT_QUEUE);
+    assert_int_equal(ev[0].type, WEIR_EVENT_RETURNED);
+    assert_true(ev[n - 1].link_up);
+    assert_false(ev[n - 2].link_up && ev[n - 3].link_up);
+    /* Nothing but losses: a link is not worth one. */
+    static char devices[WEIR_EVENT_QUEUE];
+    for (int i = 0; i < WEIR_EVENT_QUEUE; i++)
+        weir_post(w, &(struct weir_event){.type = WEIR_EVENT_LOST, .device = (void *)&devices[i]});
+    weir_post(w, &(struct weir_event){.type = WEIR_EVENT_LINK, .device = (void *)&one});
+    n = weir_events(w, ev, WEIR_EVENT_QUEUE);
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(ev[i].type, WEIR_EVENT_LOST);
+    weir_free(w);
+}
+
 static void events_of_a_freed_device_are_forgotten(void **state)
 {
     struct weir *w = weir_new(NULL, NULL);
@@ -246,6 +273,7 @@ int main(void)
         cmocka_unit_test(free_takes_ports_before_devices_before_memory),
         cmocka_unit_test(events_come_in_order_and_stay_until_fetched),
         cmocka_unit_test(a_full_queue_never_drops_a_loss),
+        cmocka_unit_test(a_full_queue_tells_the_newest_link_last),
         cmocka_unit_test(events_of_a_freed_device_are_forgotten),
         cmocka_unit_test(a_watch_is_served_by_weir_events),
         cmocka_unit_test(names_are_taken_once),

@@ -593,6 +593,19 @@ static void joined_segments_leave_as_one(void **state)
     assert_int_equal(s.tx_dropped, 4);
     assert_int_equal(s.tx_dropped_bytes, 4 * 166);
     assert_int_equal(s.tx_super, 1);
+    /* One that the kernel calls invalid is the last. */
+    k.tx_next = 0;
+    k.tx_errors[0] = EINVAL;
+    for (unsigned i = 0; i < 4; i++)
+        assert_true(wire_case_send(wire, f[i], 166));
+    weir_wire_flush(wire);
+    assert_int_equal(wire_case_stats(wire).tx_dropped, 8);
+    assert_int_equal(k.outs, 1);
+    for (unsigned i = 0; i < 4; i++)
+        assert_true(wire_case_send(wire, f[i], 166));
+    weir_wire_flush(wire);
+    assert_int_equal(k.outs, 5);
+    assert_int_equal(k.out_len[4], 10 + 166);
     weir_wire_close(wire);
 }
 
