@@ -39,9 +39,9 @@ struct lane {
     struct port *from, *to;
     struct weir_rxq *rx;
     struct weir_txq *tx;
-    unsigned n, sent;          /* packets in hand, how many of them are sent */
-    uint64_t stuck;            /* since when the ring takes nothing, ns; 0: it does */
-    uint64_t tx_full, no_port; /* packets dropped, and why */
+    unsigned n, sent;                  /* packets in hand, how many of them are sent */
+    uint64_t stuck;                    /* since when the ring takes nothing, ns; 0: it does */
+    _Atomic uint64_t tx_full, no_port; /* packets dropped, and why; the main thread prints them */
     struct weir_pkt *pkts[MAX_BURST];
 };
 
