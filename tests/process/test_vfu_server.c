@@ -503,6 +503,11 @@ static void interrupts(void **state)
     assert_true(read(fds[0], &count, sizeof(count)) < 0);
     assert_int_equal(weir_device_irq_set(d, WEIR_IRQ_MSIX, 0, 20, fds, NULL), 0);
     UNTIL(read(fds[0], &count, sizeof(count)) == sizeof(count)); /* it was pending */
+    /* A descriptor that is not open is the caller's mistake, and no loss. */
+    int shut = dup(0);
+    close(shut);
+    assert_int_equal(weir_device_irq_set(d, WEIR_IRQ_MSIX, 0, 1, &shut, NULL), -EBADF);
+    assert_false(weir_device_lost(d));
     assert_int_equal(weir_device_irq_set(d, WEIR_IRQ_MSIX, 0, 0, NULL, NULL), 0);
     copy(d, 0, 0, 8);
     assert_true(read(fds[0], &count, sizeof(count)) < 0);
