@@ -72,6 +72,8 @@ static void set_control(struct xm *x, bool tx, unsigned q, uint32_t value)
         set_up(x, r, tx, q);
         r->stopped = r->warned = false;
         r->head = 0;
+        if (tx)
+            x->txq[q].resume = 0;
         if (!r->count)
             warn(x, r, tx, q, "enabled with a ring of no length", 0);
         else if (r->tail >= r->count) {

@@ -258,10 +258,12 @@ static unsigned run_queue(struct xm *x, unsigned index, unsigned budget, bool *m
             check_length(x, r, &in.frame, &who);
             int ok = why ? 0 : weir_xm_send(x, &in.frame, &sent, &why);
             if (ok < 0) {
+                moved += sent;
                 x->tx_retry = now_ns() + RETRY_NS;
                 *more = true;
                 break;
             }
+            x->txq[index].resume = 0;
             if (!ok)
                 bad_frame(x, r, &who, why);
             moved += sent ? sent : 1;

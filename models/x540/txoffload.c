@@ -200,11 +200,16 @@ static int send_segments(struct xm *x, struct xm_frame *f, unsigned *sent, const
     uint32_t id = h.ipv4 ? xm_be16(proto + h.l2 + 4) : 0;
     uint32_t low = weir_xm_get(x, X540_DTXTCPFLGL), high = weir_xm_get(x, X540_DTXTCPFLGH);
 
-    for (uint32_t off = 0; off < payload; off += mss) {
+    /* Where the wire took no more last time. Software may have changed the frame since. */
+    uint32_t *resume = &x->txq[f->queue].resume;
+    uint32_t start = *resume < payload && *resume % mss == 0 ? *resume : 0;
+    id += start / mss;
+    for (uint32_t off = start; off < payload; off += mss) {
         uint32_t part = payload - off < mss ? payload - off : mss;
         bool first = off == 0, last = off + part == payload;
         struct iovec rest[XM_MAX_PIECES], all[XM_MAX_PIECES + 1];
         uint8_t *head = header_copy(x, head_len);
+        *resume = off;
         if (!head)
             return -1;
         uint8_t *l4 = head + at;
@@ -235,12 +240,8 @@ static int send_segments(struct xm *x, struct xm_frame *f, unsigned *sent, const
         memcpy(all + 1, rest, n * sizeof(*rest));
         put_l4_sum(l4 + check_offset(h.l4t), sum_pieces(xm_sum_be16(0, l4_total), all, n + 1),
                    h.l4t);
-        if (!send_copy(x, f, head, head_len, rest, n, part)) {
-            if (!*sent)
-                return -1;
-            *why = "the wire took only some of its segments";
-            return 0;
-        }
+        if (!send_copy(x, f, head, head_len, rest, n, part))
+            return -1;
         ++*sent;
     }
     return 1;

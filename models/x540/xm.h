@@ -56,6 +56,7 @@ struct xm_rxq {
 struct xm_txq {
     struct xm_ring ring;
     struct x540_tx_ctx ctx[2];
+    uint32_t resume; /* payload of the frame at the head that went out as segments already */
 };
 
 /* What the headers of a frame say. */

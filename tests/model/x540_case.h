@@ -37,6 +37,7 @@ struct bench_wire {
     unsigned n_in, next_in, n_out;
     bool link;
     unsigned refuse;                /* answer no to that many weir_wire_tx() */
+    unsigned take, later;           /* after that many frames taken, refuse so often */
     bool forgetful;                 /* does not mind to lose what it cannot keep */
     uint64_t lost;                  /* told as rx_dropped */
     struct iovec iov[MAX_KEPT][64]; /* frames' memory is looked at in flush, as a wire may */
@@ -95,6 +96,10 @@ static inline bool bench_wire_rx(void *priv, struct weir_frame *frame)
 static inline bool bench_wire_tx(void *priv, const struct iovec *iov, unsigned n, uint32_t len)
 {
     struct bench_wire *t = priv;
+    if (t->later && !t->take--) {
+        t->refuse = t->later;
+        t->later = 0;
+    }
     if (t->refuse) {
         t->refuse--;
         return false;
