@@ -150,7 +150,7 @@ in_process() {
     bytes=$((frames * 60))
     title "forward $frames frames from a generator to a capture file, both models inside l2fwd"
     run l2fwd.log l2fwd --count "$frames" --duration 30 --stats-json "$tmp/l2fwd.json" \
-        "model:x540?wire=gen:size=60,rate=1M,count=$frames" \
+        "model:x540?wire=gen:size=60,count=$frames" \
         "model:x540?wire=pcap:out=$tmp/out.pcap" || fail "l2fwd failed" l2fwd.log
     sed -n '/^forwarding/,$s/^/   /p' "$tmp/l2fwd.log"
     took=$(awk -F '[:,]' '/"seconds"/ { printf "%.2f", $2 }' "$tmp/l2fwd.json")
@@ -350,7 +350,7 @@ between_namespaces() {
     echo
     say "What happened: ping, TCP and UDP crossed two X540 network cards that are programs, each in a"
     say "process of its own, driven over sockets by Weir's X540 driver inside l2fwd."
-    say "Try next: read examples/hello.c, 60 lines, and run $build/examples/hello"
+    say "Try next: read examples/hello.c, one page, and run $build/examples/hello"
 }
 
 # ---- Start ----
