@@ -142,10 +142,32 @@ static void pause_port(struct app *app, struct port *p, bool pause)
     }
 }
 
+/* A device that returned. If that fails because it is gone once more the event comes again; if it
+ * is there but does not start, take_back_all() tries again. */
+static void take_back(struct app *app, struct port *p)
+{
+    struct weir_error err;
+
+    pause_port(app, p, true);
+    p->up = weir_port_recover(p->port, &err) == 0;
+    pause_port(app, p, false);
+    p->again = now_ns() + 100 * MS;
+    if (p->up)
+        printf("port %u is back\n", p->index);
+    else
+        weir_error_print(&err, stderr);
+}
+
+static void take_back_all(struct app *app, uint64_t now)
+{
+    for (struct port *p = app->ports; p < app->ports + app->n_ports; p++)
+        if (p->port && !p->up && now >= p->again && !weir_device_lost(weir_port_device(p->port)))
+            take_back(app, p);
+}
+
 static void on_event(struct app *app, const struct weir_event *ev)
 {
     struct port *p = app->ports;
-    struct weir_error err;
     struct weir_link link;
 
     while (p < app->ports + app->n_ports && p->port != ev->port)
@@ -161,13 +183,7 @@ static void on_event(struct app *app, const struct weir_event *ev)
         printf("port %u lost: %s does not answer any more; waiting for it\n", p->index, p->name);
         break;
     case WEIR_EVENT_RETURNED:
-        pause_port(app, p, true);
-        p->up = weir_port_recover(p->port, &err) == 0;
-        pause_port(app, p, false);
-        if (p->up)
-            printf("port %u is back\n", p->index);
-        else
-            weir_error_print(&err, stderr); /* the event comes again if it is worth another try */
+        take_back(app, p);
         break;
     case WEIR_EVENT_LINK:
         weir_port_link(p->port, &link);
@@ -353,6 +369,7 @@ static void run(struct app *app)
             unsigned n = weir_events(app->weir, ev, 16);
             for (unsigned i = 0; i < n; i++)
                 on_event(app, &ev[i]);
+            take_back_all(app, now);
             next_events = now + MS;
             if (app->opt.count && received(app) >= app->opt.count)
                 break;

@@ -30,7 +30,8 @@ struct port {
     struct weir_port *port;
     struct weir_model *model;
     struct port *partner;
-    bool up; /* not lost; changes only while the workers that serve the port are paused */
+    bool up;        /* not lost; changes only while the workers that serve the port are paused */
+    uint64_t again; /* not up, though its device is there: try again then, ns */
     uint8_t mac[6];
     struct weir_port_stats last; /* at the last line of statistics */
 };

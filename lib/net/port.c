@@ -4,6 +4,7 @@
  * masters no bus before its rings are freed and its memory leaves the IOMMU.
  */
 #include "lib/device/backend.h"
+#include "lib/core/clock.h"
 #include "lib/net/net.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -193,8 +194,9 @@ static int fail_lost(const struct weir_port *p, const char *doing, struct weir_e
 static void wait_for_link(struct weir_port *p)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
+    uint64_t end = weir_now_ns() + p->net.opt.link_wait_ms * UINT64_C(1000000);
 
-    for (unsigned ms = 0; ms < p->net.opt.link_wait_ms && !p->link.up; ms++) {
+    while (weir_now_ns() < end && !p->link.up) {
         if (weir_device_lost(p->device))
             return;
         nanosleep(&pause, NULL);
@@ -248,9 +250,9 @@ int weir_port_stop(struct weir_port *p, struct weir_error *e)
 
 int weir_port_recover(struct weir_port *p, struct weir_error *e)
 {
-    int ret;
+    int ret = 0;
 
-    if (!weir_device_lost(p->device))
+    if (!weir_device_lost(p->device) && !p->restart)
         return weir_fail(e, -EINVAL, "device-not-lost",
                          "recover the port on %s\nits device is not lost\n"
                          "call this after WEIR_EVENT_RETURNED",
@@ -261,7 +263,8 @@ int weir_port_recover(struct weir_port *p, struct weir_error *e)
     }
     p->irq_set = false;
     p->link = (struct weir_link){0};
-    ret = weir_device_reopen(p->device, e);
+    if (weir_device_lost(p->device)) /* else an earlier attempt got that far */
+        ret = weir_device_reopen(p->device, e);
     if (ret || !p->restart)
         return ret;
     ret = weir_port_start(p, e);

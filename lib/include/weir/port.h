@@ -70,7 +70,9 @@ int weir_port_start(struct weir_port *p, struct weir_error *e);
 /** Stop all queues; buffers go back to the pool. May be started again. */
 int weir_port_stop(struct weir_port *p, struct weir_error *e);
 
-/** After WEIR_EVENT_RETURNED: reopen the device and set the port up as it was, started if it was.
+/** May be called again when it failed after the device was open: it goes on from there.
+ *
+ *  After WEIR_EVENT_RETURNED: reopen the device and set the port up as it was, started if it was.
  *  Queue pointers stay valid; packets in flight at the loss are back in their pool. */
 int weir_port_recover(struct weir_port *p, struct weir_error *e);
 
