@@ -41,7 +41,8 @@ def nothing_left(r, program, hugepages_before):
     links = subprocess.run(['ip', '-o', 'link'], capture_output=True, text=True, check=True).stdout
     assert not re.search(r'\b[ab][01][:@]|\bbr0[:@]', links), links
     assert os.listdir(r.dir) == [], 'files'
-    assert hugepages() == hugepages_before, 'hugepages are as they were'
+    if 'hugepages: raised' in program.text():
+        assert hugepages() == hugepages_before, 'hugepages are as they were'
 
 
 def demo(r, *args):
