@@ -3,6 +3,7 @@
 #ifndef TESTS_SUPER_CASE_H
 #define TESTS_SUPER_CASE_H
 
+#include "lib/core/clock.h"
 #include "netns_case.h"
 #include "../unit/tcp_case.h"
 #include <arpa/inet.h>
@@ -11,6 +12,7 @@
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/udp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #ifndef UDP_SEGMENT
@@ -42,6 +44,22 @@ static inline void number_frame(uint8_t *f, uint32_t len, uint32_t number)
     memcpy(f, "\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x88\xb5", 14); /* 0x88b5: local experiments */
 }
 
+/* Until the kernel lets frames out: an interface that was just set up drops them for a moment. */
+static inline void let_it_run(const char *name)
+{
+    int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    uint64_t end = weir_now_ns() + 10 * UINT64_C(1000000000);
+    struct ifreq r = {0};
+
+    assert_true(s >= 0);
+    snprintf(r.ifr_name, sizeof r.ifr_name, "%s", name);
+    do {
+        assert_true(weir_now_ns() < end);
+        assert_int_equal(ioctl(s, SIOCGIFFLAGS, &r), 0);
+    } while (!(r.ifr_flags & IFF_RUNNING));
+    close(s);
+}
+
 static inline int raw_socket(const char *name)
 {
     struct sockaddr_ll addr = {
@@ -49,6 +67,7 @@ static inline int raw_socket(const char *name)
     int s = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), one = 1;
 
     assert_true(s >= 0 && addr.sll_ifindex);
+    let_it_run(name);
     assert_int_equal(setsockopt(s, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof one), 0);
     assert_int_equal(bind(s, (struct sockaddr *)&addr, sizeof addr), 0);
     return s;
