@@ -266,15 +266,15 @@ static void tap_flush(void *priv)
             weir_tx_batch_drop(b, b->messages - b->first);
         } else if (writev(t->fd, &b->iov[m->iov], (int)m->iovs) >= 0) {
             weir_tx_batch_sent(b, 1);
-        } else if (errno != EINTR) {
-            if (errno == EBADFD)
-                lose(t);
-            if (errno != EINVAL)
-                weir_tx_batch_drop(b, 1);
-            else if (weir_tx_batch_refuse(b))
+        } else if (errno == EBADFD) {
+            lose(t);
+        } else if (errno == EINVAL) {
+            if (weir_tx_batch_refuse(b))
                 weir_log(t->w, WEIR_LOG_WARNING, "wire",
                          "interface %s takes no super-frames: segments are not joined any more",
                          t->dev.name);
+        } else if (errno != EINTR) {
+            weir_tx_batch_drop(b, 1);
         }
     }
 }
