@@ -275,9 +275,8 @@ void weir_device_close(struct weir_device *d)
         return;
     quiesce(d);
     struct weir_space *space = d->space;
-    bool own = d->own_space;
     d->ops->close(d);
-    weir_space_unref(space, own);
+    weir_space_unref(space);
     release(d);
 }
 

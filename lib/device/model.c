@@ -39,7 +39,8 @@ static int model_open(struct weir_device *d, const char *rest,
     }
     d->model = m;
     d->space = space;
-    d->own_space = !opt->space;
+    if (!opt->space)
+        weir_space_own(space);
     for (unsigned i = 0; i < WEIR_N_REGIONS; i++)
         weir_model_region(m, i, &d->regions[i]);
     for (unsigned i = 0; i < WEIR_N_IRQS; i++)

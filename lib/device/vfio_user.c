@@ -401,7 +401,7 @@ static int make_space(struct weir_device *d, struct weir_error *e)
     d->space = weir_space_make(d->weir, &space_ops, v, peer->pgsizes, &all, 1, peer->max_maps, e);
     if (!d->space)
         return -ENOMEM;
-    d->own_space = true;
+    weir_space_own(d->space);
     v->refs++;
     return 0;
 }

@@ -2,7 +2,7 @@
 /*
  * What a space is made of: a common part that keeps the book of mappings and ranges, and a backend
  * that tells the IOMMU. A backend is a software IOMMU (software.c) or a vfio-user peer
- * (lib/device/vfio_user.c); kernel VFIO's type1 and iommufd fit the same shape.
+ * (lib/device/vfio_user.c), a VFIO container (type1.c, noiommu.c) or an iommufd IOAS (iommufd.c).
  */
 #ifndef WEIR_IOMMU_BACKEND_H
 #define WEIR_IOMMU_BACKEND_H
@@ -23,17 +23,30 @@ struct weir_space_ops {
 };
 
 /* Make a space. Usable ranges start as ranges[0..n). Devices count themselves in with
- * weir_space_ref(); a space made by a device for itself has owned set and goes with its last
- * device. */
+ * weir_space_ref(); a space that a device made for itself goes with its last device, see
+ * weir_space_own(). */
 struct weir_space *weir_space_make(struct weir *w, const struct weir_space_ops *ops, void *priv,
                                    uint64_t page_sizes, const struct weir_iova_range *ranges,
                                    unsigned n, uint64_t max_maps, struct weir_error *e);
 struct weir *weir_space_instance(const struct weir_space *s);
 const struct weir_space_ops *weir_space_ops(const struct weir_space *s);
 void *weir_space_priv(const struct weir_space *s);
+/* It is to go with its last device. */
+void weir_space_own(struct weir_space *s);
 void weir_space_ref(struct weir_space *s);
-/* Drop a device; frees the space with the last one if it was made for a device. */
-void weir_space_unref(struct weir_space *s, bool free_with_last);
+/* Drop a device; frees an owned space with the last one. */
+void weir_space_unref(struct weir_space *s);
+
+/*
+ * What a device that came or went made of the space. max_maps: as weir_space_info. -EADDRINUSE,
+ * "space-narrowed", with nothing changed if something that is mapped lies outside of it.
+ */
+int weir_space_reshape(struct weir_space *s, uint64_t page_sizes,
+                       const struct weir_iova_range *ranges, unsigned n, uint64_t max_maps,
+                       struct weir_error *e);
+/* The first mapping that has any of [first, last], or NULL; where it lies goes to *at. */
+const char *weir_space_mapping_in(const struct weir_space *s, uint64_t first, uint64_t last,
+                                  struct weir_iova_range *at);
 
 /* Tell the backend again of every mapping in the book, after a peer came back. */
 int weir_space_replay(struct weir_space *s, struct weir_error *e);

@@ -32,7 +32,10 @@ struct weir_space {
     struct weir_arena **arenas; /* mapped here; they want to know when it goes */
     unsigned n_arenas, cap_arenas;
     unsigned devices;
+    bool owned; /* goes with its last device */
 };
+
+static size_t search(const struct weir_space *s, uint64_t iova);
 
 static void destroy(struct weir_space *s)
 {
@@ -107,11 +110,66 @@ void weir_space_ref(struct weir_space *s)
     s->devices++;
 }
 
-void weir_space_unref(struct weir_space *s, bool free_with_last)
+void weir_space_own(struct weir_space *s)
+{
+    s->owned = true;
+}
+
+void weir_space_unref(struct weir_space *s)
 {
     s->devices--;
-    if (s->devices == 0 && free_with_last)
+    if (s->devices == 0 && s->owned)
         destroy(s);
+}
+
+const char *weir_space_mapping_in(const struct weir_space *s, uint64_t first, uint64_t last,
+                                  struct weir_iova_range *at)
+{
+    size_t i = search(s, first);
+
+    if (i == s->n_maps || s->maps[i].first > last)
+        return NULL;
+    *at = (struct weir_iova_range){s->maps[i].first, s->maps[i].last};
+    return *s->maps[i].name ? s->maps[i].name : "something";
+}
+
+int weir_space_reshape(struct weir_space *s, uint64_t page_sizes,
+                       const struct weir_iova_range *ranges, unsigned n, uint64_t max_maps,
+                       struct weir_error *e)
+{
+    uint64_t page = page_sizes & -page_sizes;
+    struct weir_iova_set usable = {0};
+    int r = 0;
+
+    if (page_sizes == 0 || n == 0)
+        return weir_fail(e, -EINVAL, "space-empty",
+                         "use a %s space\nwith this device in it, it has no page size or no usable "
+                         "IOVA range",
+                         s->ops->kind);
+    for (unsigned i = 0; i < n && r == 0; i++)
+        r = weir_iova_set_add(&usable, ranges[i].first, ranges[i].last);
+    if (r < 0)
+        r = weir_fail(e, r, "no-memory", "use a %s space\nout of memory", s->ops->kind);
+    for (size_t i = 0; i < s->n_maps && r == 0; i++) {
+        const struct mapping *m = &s->maps[i];
+
+        if (!weir_iova_set_contains(&usable, m->first, m->last) ||
+            (m->first | (m->last + 1)) & (page - 1))
+            r = weir_fail(e, -EADDRINUSE, "space-narrowed",
+                          "add a device to a %s space\n%s is mapped at [%#" PRIx64 ", %#" PRIx64
+                          "], which the device cannot use\nmake that arena for the device's space "
+                          "(weir_arena_options.spaces, .iova_bits), or give the device another",
+                          s->ops->kind, *m->name ? m->name : "something", m->first, m->last);
+    }
+    if (r < 0) {
+        weir_iova_set_clear(&usable);
+        return r;
+    }
+    weir_iova_set_clear(&s->usable);
+    s->usable = usable;
+    s->page_sizes = page_sizes;
+    s->max_maps = max_maps;
+    return 0;
 }
 
 void weir_space_free(struct weir_space *s)
@@ -153,6 +211,11 @@ void weir_space_remove_arena(struct weir_space *s, struct weir_arena *a)
     }
 }
 
+static unsigned width(uint64_t last)
+{
+    return last ? 64 - (unsigned)__builtin_clzll(last) : 0;
+}
+
 void weir_space_info(const struct weir_space *s, struct weir_space_info *info)
 {
     *info = (struct weir_space_info){
@@ -160,9 +223,11 @@ void weir_space_info(const struct weir_space *s, struct weir_space_info *info)
         .page_sizes = s->page_sizes,
         .ranges = s->usable.r,
         .n_ranges = s->usable.n,
+        .iova_bits = s->usable.n ? width(s->usable.r[s->usable.n - 1].last) : 0,
         .max_maps = s->max_maps,
         .maps = s->n_maps,
         .bytes = s->bytes,
+        .devices = s->devices,
     };
 }
 

@@ -450,16 +450,20 @@ static void test_life(void **state)
     weir_space_free(s); /* refused, with a word in the log */
     assert_int_equal(fake.freed, 0);
     contains(log_text, "2 devices");
-    weir_space_unref(s, true);
+    weir_space_unref(s);
     assert_int_equal(fake.freed, 0);
-    weir_space_unref(s, false); /* made by the application: it stays */
+    weir_space_unref(s); /* made by the application: it stays */
     assert_int_equal(fake.freed, 0);
     weir_space_free(s);
     assert_int_equal(fake.freed, 1);
 
     s = weir_space_make(f->w, &fake_ops, &fake, PAGE, ranges, 3, 0, &e);
+    weir_space_own(s);
     weir_space_ref(s);
-    weir_space_unref(s, true);
+    weir_space_ref(s); /* a second device; whoever leaves last takes it along */
+    weir_space_unref(s);
+    assert_int_equal(fake.freed, 1);
+    weir_space_unref(s);
     assert_int_equal(fake.freed, 2);
     weir_space_free(NULL);
 

@@ -3,14 +3,23 @@
  * @file
  * I/O address spaces: what a device can reach, and where.
  *
- * A space is a software IOMMU (in-process models) or the map a vfio-user peer keeps. It knows its
- * page sizes, the IOVA ranges it can use and how many mappings it may hold. Most programs
- * never touch one: opening a device makes its space, and a port maps its pool's arena into it.
+ * A space is a VFIO container, an iommufd IOAS, the map a vfio-user peer keeps, or a software IOMMU
+ * (in-process models). It knows its page sizes, the IOVA ranges it can use and how many mappings it
+ * may hold. Most programs never touch one: opening a device makes its space, and a port maps its
+ * pool's arena into it.
  *
- * Rules of mapping, the same for every kind of space: address, IOVA and length are multiples of
- * the smallest page size; an overlap is -EEXIST; a range outside the usable ones is -EINVAL with
- * the range named; a mapping is removed whole, by its own first IOVA and length, anything else is
- * -EINVAL (a middle) or -ENOENT (nothing there).
+ * Rules of mapping, the same for every kind of space, whatever the kernel's interface behind it
+ * would say: address, IOVA and length are multiples of the smallest page size; an overlap is
+ * -EEXIST; a range outside the usable ones is -EINVAL with the range named; a mapping is removed
+ * whole, by its own first IOVA and length, anything else is -EINVAL (a middle) or -ENOENT (nothing
+ * there). What is left of the differences is told: `kind`, `max_maps` (a VFIO container has a
+ * limit, an IOAS has none), and in the error of a mapping that the limit on locked memory refused
+ * (a container counts what this process has pinned, each container anew; an IOAS what the user
+ * has).
+ *
+ * A space made with weir_space_new() takes mappings before any device is in it, and those reach
+ * each device that comes. A device can narrow what is usable; one that cannot reach what is mapped
+ * already is refused, with the mapping's name.
  *
  * @code
  * struct weir_mem piece = {.va = buffer, .len = 2 << 20, .fd = -1, .name = "frames"};
@@ -41,14 +50,41 @@ struct weir_mem {
     const char *name; /**< for messages; may be NULL; copied */
 };
 
+/** How the kernel is asked for VFIO. */
+enum weir_vfio_api {
+    WEIR_VFIO_AUTO,      /**< iommufd where the device can be opened that way, else a container */
+    WEIR_VFIO_CONTAINER, /**< /dev/vfio/vfio and the group's file: VFIO type 1 */
+    WEIR_VFIO_IOMMUFD,   /**< /dev/iommu and the device's own file */
+    WEIR_VFIO_NOIOMMU,   /**< a container without an IOMMU: nothing keeps the device from any
+                              memory of the machine. Never chosen by itself. */
+};
+
+struct weir_space_options {
+    size_t size; /**< sizeof(struct weir_space_options) */
+    enum weir_vfio_api api;
+};
+
+/**
+ * Make a space of the kernel's, for devices named by their PCI address: give it as
+ * weir_device_options.space. Devices of several groups may be in it at once, and an arena is then
+ * mapped and counted once for all of them. @a opt may be NULL.
+ *
+ * Fails with -ENOENT ("vfio-absent", "iommufd-absent"), -EACCES ("vfio-permission"), -ENOTSUP
+ * ("vfio-no-type1") and what to do about it.
+ */
+struct weir_space *weir_space_new(struct weir *w, const struct weir_space_options *opt,
+                                  struct weir_error *e);
+
 struct weir_space_info {
-    const char *kind;                     /**< "software", "vfio-user" */
+    const char *kind; /**< "type1", "iommufd", "no-iommu", "vfio-user", "software" */
     uint64_t page_sizes;                  /**< bit n: pages of 2^n bytes */
     const struct weir_iova_range *ranges; /**< usable, sorted; valid until a device is attached */
     unsigned n_ranges;
-    uint64_t max_maps; /**< 0: no limit */
-    uint64_t maps;     /**< mappings now */
-    uint64_t bytes;    /**< mapped now */
+    unsigned iova_bits; /**< width of the highest usable address */
+    uint64_t max_maps;  /**< 0: no limit, or none that is known */
+    uint64_t maps;      /**< mappings now */
+    uint64_t bytes;     /**< mapped now */
+    unsigned devices;   /**< in the space now */
 };
 
 void weir_space_info(const struct weir_space *s, struct weir_space_info *info);

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Spaces that the kernel keeps, and how a device gets into one. Two interfaces:
+ *
+ * A container (/dev/vfio/vfio) takes groups. The IOMMU it has is chosen with the first of them
+ * (VFIO_SET_IOMMU) and lost with the last; type1.c tells it of mappings, noiommu.c is what is left
+ * of that where there is no IOMMU. An iommufd (/dev/iommu) has an IOAS from the start and takes
+ * devices one by one.
+ *
+ * Sources: Documentation/driver-api/vfio.rst, Documentation/userspace-api/iommufd.rst,
+ * include/uapi/linux/vfio.h, iommufd.h.
+ */
+#ifndef WEIR_IOMMU_VFIO_H
+#define WEIR_IOMMU_VFIO_H
+
+#include "lib/host/function.h"
+#include "lib/iommu/backend.h"
+
+/* What a space is asked through; false if it is not of the kernel's. */
+bool weir_space_vfio_api(const struct weir_space *s, enum weir_vfio_api *api);
+
+/* container.c */
+struct weir_space *weir_space_container(struct weir *w, bool no_iommu, struct weir_error *e);
+/* Bring the function's group in, or count one more user of it. The group's descriptor, or -errno
+ * with the group as it was. */
+int weir_container_join(struct weir_space *s, const struct weir_function *f, struct weir_error *e);
+/* The last user takes the group out of the container and closes it. */
+void weir_container_leave(struct weir_space *s, int group);
+/* Descriptors of its groups, at most max. Returns how many it has. */
+unsigned weir_container_groups(const struct weir_space *s, int *fds, int *numbers, unsigned max);
+
+/* iommufd.c */
+struct weir_space *weir_space_iommufd(struct weir *w, struct weir_error *e);
+/* Bind the device's descriptor and attach it. token: 16 bytes or NULL. */
+int weir_iommufd_attach(struct weir_space *s, const struct weir_function *f, int device,
+                        const uint8_t *token, struct weir_error *e);
+/* Before the descriptor is closed. */
+void weir_iommufd_detach(struct weir_space *s, int device);
+
+/* refused.c: why the kernel said no. */
+
+/* To mapping mem; err is its errno. limit: mappings the space may hold, 0 if not known. */
+int weir_map_refused(const struct weir_space *s, const struct weir_mem *mem, weir_iova_t iova,
+                     int err, struct weir_error *e);
+/* To a device that would make a mapping unreachable, or that the platform keeps for itself. */
+int weir_attach_refused(const struct weir_space *s, const struct weir_function *f,
+                        const char *call, int err, struct weir_error *e);
+/* To opening one of its files. what: "open device 0000:01:00.0". */
+int weir_open_refused(const char *what, const char *path, int err, struct weir_error *e);
+/* To a group that is not viable: lists who is in the way. */
+int weir_group_not_viable(const struct weir_function *f, struct weir_error *e);
+
+/* type1.c */
+extern const struct weir_space_ops weir_type1_ops;
+/* Read what the IOMMU can do and reshape the space. mapped: the container holds the book's mappings. */
+int weir_type1_shape(struct weir_space *s, bool mapped, struct weir_error *e);
+
+/* noiommu.c */
+extern const struct weir_space_ops weir_noiommu_ops;
+
+/* iommufd.c */
+extern const struct weir_space_ops weir_iommufd_ops;
+
+/* What type1.c and noiommu.c find in weir_space_priv(). */
+struct weir_container {
+    int fd;
+    int type; /* VFIO_TYPE1v2_IOMMU, ... */
+    bool set; /* it has its IOMMU */
+    struct weir_container_group {
+        int number, fd;
+        unsigned users;
+    } *groups;
+    unsigned n, cap;
+};
+void weir_container_free(struct weir_space *s);
+
+/* Until a device says more: base pages, anywhere. */
+#define WEIR_VFIO_ANYWHERE ((struct weir_iova_range){0, UINT64_MAX})
+
+#endif
