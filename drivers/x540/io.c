@@ -56,8 +56,8 @@ volatile uint32_t *x540_doorbell(const struct x540 *x, uint32_t reg)
 {
     struct weir_region bar;
 
-    if (weir_device_region(x->device, WEIR_REGION_BAR0, &bar) || !bar.map ||
-        reg + sizeof(uint32_t) > bar.map_size)
+    if (weir_device_region(x->device, WEIR_REGION_BAR0, &bar) || !bar.map || reg < bar.map_first ||
+        reg - bar.map_first + sizeof(uint32_t) > bar.map_size)
         return NULL;
     return (volatile uint32_t *)(volatile void *)(bar.map + reg);
 }

@@ -5,8 +5,8 @@
  */
 #include "lib/device/backend.h"
 #include "lib/core/probe.h"
+#include "lib/host/function.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +19,11 @@
 #define RETRY_MS           100
 #define MAX_NAME           1024
 
-static const struct weir_device_ops *const backends[] = {&weir_device_vfio_user,
-                                                         &weir_device_model};
+static const struct weir_device_ops *const backends[] = {
+    &weir_device_vfio_user,
+    &weir_device_model,
+    &weir_device_vfio, /* also for a name without a prefix that begins with a PCI address */
+};
 #define N_BACKENDS (sizeof(backends) / sizeof(backends[0]))
 
 static void retry_arm(struct weir_device *d, bool on)
@@ -68,19 +71,21 @@ bool weir_device_lost(const struct weir_device *d)
     return atomic_load_explicit(&((struct weir_device *)(uintptr_t)d)->lost, memory_order_acquire);
 }
 
-/* 0000:01:00.0, or 01:00.0 as lspci prints it */
-static bool is_pci_address(const char *name)
+/* The backend that a name is for, and what of the name is its own; NULL if there is none. */
+static const struct weir_device_ops *backend_of(const char *name, const char **rest)
 {
-    static const char *const forms[] = {"xxxx:xx:xx.x", "xx:xx.x"};
-    for (unsigned f = 0; f < 2; f++) {
-        size_t i = 0;
-        while (forms[f][i] &&
-               (forms[f][i] == 'x' ? isxdigit((unsigned char)name[i]) : name[i] == forms[f][i]))
-            i++;
-        if (!forms[f][i] && !name[i])
-            return true;
+    char address[32], full[16];
+
+    for (unsigned i = 0; i < N_BACKENDS; i++) {
+        size_t len = strlen(backends[i]->prefix);
+
+        *rest = name + len;
+        if (strncmp(name, backends[i]->prefix, len) == 0)
+            return backends[i];
     }
-    return false;
+    *rest = name;
+    snprintf(address, sizeof(address), "%.*s", (int)strcspn(name, "?"), name);
+    return weir_pci_address(address, full) ? &weir_device_vfio : NULL;
 }
 
 static int fail_name(const char *name, struct weir_error *e)
@@ -91,15 +96,10 @@ static int fail_name(const char *name, struct weir_error *e)
         snprintf(list + at, sizeof(list) - at, "%s%s", i ? ", " : "", backends[i]->prefix);
     }
     weir_printable(shown, sizeof(shown), name, strlen(name));
-    if (is_pci_address(name))
-        return weir_fail(e, -ENOTSUP, "device-name",
-                         "open device %s\nit is a PCI address, and kernel VFIO is not supported by "
-                         "this version of Weir\nname a device by one of the prefixes %s, for "
-                         "example model:x540?wire=loopback",
-                         shown, list);
     return weir_fail(e, -EINVAL, "device-name",
-                     "open device '%s'\nthe name begins with no known prefix; known are %s\n"
-                     "write for example model:x540?wire=loopback or vfio-user:/run/x540.sock",
+                     "open device '%s'\nit is no PCI address and begins with no known prefix; known are %s\n"
+                     "write for example 0000:01:00.0, model:x540?wire=loopback or "
+                     "vfio-user:/run/x540.sock",
                      shown, list);
 }
 
@@ -190,6 +190,7 @@ static struct weir_device *make(struct weir *w, const char *name, struct weir_er
     }
     d->weir = w;
     d->name = copy;
+    d->node = -1;
     d->retry.fd = -1;
     weir_object_add(w, &d->object, WEIR_RANK_DEVICE, device_free);
 
@@ -216,7 +217,8 @@ struct weir_device *weir_device_open(struct weir *w, const char *name,
                                      const struct weir_device_options *opt, struct weir_error *e)
 {
     struct weir_device_options o;
-    const struct weir_device_ops *ops = NULL;
+    const struct weir_device_ops *ops;
+    const char *rest;
     uint32_t id[3];
 
     if (!name || !*name || strlen(name) > MAX_NAME) {
@@ -225,9 +227,7 @@ struct weir_device *weir_device_open(struct weir *w, const char *name,
     }
     if (read_options(opt, &o, e))
         return NULL;
-    for (unsigned i = 0; i < N_BACKENDS && !ops; i++)
-        if (strncmp(name, backends[i]->prefix, strlen(backends[i]->prefix)) == 0)
-            ops = backends[i];
+    ops = backend_of(name, &rest);
     if (!ops) {
         fail_name(name, e);
         return NULL;
@@ -238,7 +238,7 @@ struct weir_device *weir_device_open(struct weir *w, const char *name,
         return NULL;
     d->ops = ops;
     d->timeout_ms = o.timeout_ms;
-    if (ops->open(d, name + strlen(ops->prefix), &o, e)) {
+    if (ops->open(d, rest, &o, e)) {
         release(d);
         return NULL;
     }
@@ -253,15 +253,16 @@ struct weir_device *weir_device_open(struct weir *w, const char *name,
     d->class_code = id[1] >> 8;
     d->subsystem_vendor = (uint16_t)id[2];
     d->subsystem_device = (uint16_t)(id[2] >> 16);
+    if (ops->identified)
+        ops->identified(d);
     WEIR_PROBE3(device_open, d->name, d->vendor, d->device);
     weir_log(w, WEIR_LOG_INFO, "device", "opened %s: %04x:%04x", d->name, d->vendor, d->device);
     return d;
 }
 
-/* No DMA and no interrupt from here on; a lost device does neither. */
-static void quiesce(struct weir_device *d)
+void weir_device_quiesce(struct weir_device *d)
 {
-    if (weir_device_lost(d))
+    if (weir_device_lost(d)) /* it does neither */
         return;
     weir_device_bus_master(d, false, NULL);
     for (unsigned kind = 0; kind < WEIR_N_IRQS && !weir_device_lost(d); kind++)
@@ -273,7 +274,7 @@ void weir_device_close(struct weir_device *d)
 {
     if (!d)
         return;
-    quiesce(d);
+    weir_device_quiesce(d);
     struct weir_space *space = d->space;
     d->ops->close(d);
     weir_space_unref(space);
@@ -284,7 +285,7 @@ void weir_device_info(const struct weir_device *d, struct weir_device_info *info
 {
     *info = (struct weir_device_info){
         .name = d->name,
-        .backend = d->ops == &weir_device_model ? "model" : "vfio-user",
+        .backend = d->ops->name,
         .vendor = d->vendor,
         .device = d->device,
         .subsystem_vendor = d->subsystem_vendor,
@@ -294,7 +295,7 @@ void weir_device_info(const struct weir_device *d, struct weir_device_info *info
         .lost = weir_device_lost(d),
         .space = d->space,
         .model = d->model,
-        .node = -1,
+        .node = d->node,
     };
 }
 
@@ -352,6 +353,11 @@ int weir_region_write(struct weir_device *d, unsigned region, uint64_t off, cons
     return ret;
 }
 
+static bool is_mapped(const struct weir_region *r, uint64_t off)
+{
+    return off >= r->map_first && off - r->map_first + 4 <= r->map_size;
+}
+
 uint32_t weir_read32(struct weir_device *d, unsigned region, uint64_t off)
 {
     uint32_t le = UINT32_MAX;
@@ -360,8 +366,12 @@ uint32_t weir_read32(struct weir_device *d, unsigned region, uint64_t off)
     const struct weir_region *r = &d->regions[region];
     if (off >= r->size || r->size - off < 4 || !r->readable)
         return UINT32_MAX;
-    if (r->map && off + 4 <= r->map_size)
-        return weir_le32(*(const volatile uint32_t *)(const volatile void *)(r->map + off));
+    if (is_mapped(r, off)) {
+        le = *(const volatile uint32_t *)(const volatile void *)(r->map + off);
+        if (le == UINT32_MAX && d->ops->probe)
+            d->ops->probe(d);
+        return weir_le32(le);
+    }
     if (d->ops->read(d, region, off, &le, sizeof(le), NULL))
         return UINT32_MAX;
     return weir_le32(le);
@@ -375,7 +385,7 @@ void weir_write32(struct weir_device *d, unsigned region, uint64_t off, uint32_t
     const struct weir_region *r = &d->regions[region];
     if (off >= r->size || r->size - off < 4 || !r->writable)
         return;
-    if (r->map && off + 4 <= r->map_size) {
+    if (is_mapped(r, off)) {
         weir_wmb();
         *(volatile uint32_t *)(volatile void *)(r->map + off) = le;
         return;
@@ -426,9 +436,23 @@ int weir_device_reset(struct weir_device *d, struct weir_error *e)
         return weir_fail(e, -ENODEV, "device-lost",
                          "reset %s\nthe device is lost\nwait for WEIR_EVENT_RETURNED and reopen it",
                          d->name);
-    quiesce(d);
+    weir_device_quiesce(d);
     int ret = d->ops->reset(d, e);
     return ret ? ret : weir_device_bus_master(d, false, e);
+}
+
+int weir_device_hot_reset(struct weir_device *d, struct weir_error *e)
+{
+    if (!d->ops->hot_reset)
+        return weir_fail(e, -ENOTSUP, "device-hot-reset",
+                         "reset %s and all that share its bus\na %s device has no bus\n"
+                         "use weir_device_reset()",
+                         d->name, d->ops->name);
+    if (weir_device_lost(d))
+        return weir_fail(e, -ENODEV, "device-lost",
+                         "reset %s\nthe device is lost\nwait for WEIR_EVENT_RETURNED and reopen it",
+                         d->name);
+    return d->ops->hot_reset(d, e);
 }
 
 int weir_device_reopen(struct weir_device *d, struct weir_error *e)
@@ -459,7 +483,7 @@ int weir_device_reopen(struct weir_device *d, struct weir_error *e)
                             "%04x:%04x, or its regions differ\nclose it and open it anew",
                             d->name, id[0] & 0xffff, id[0] >> 16, d->vendor, d->device);
     }
-    if (!ret)
+    if (!ret && d->ops->replay)
         ret = weir_space_replay(d->space, e);
     if (ret) {
         retry_arm(d, true); /* still lost; tell again when it returns */

@@ -94,7 +94,9 @@ static int model_reset(struct weir_device *d, struct weir_error *e)
 }
 
 const struct weir_device_ops weir_device_model = {
+    .name = "model",
     .prefix = "model:",
+    .replay = true,
     .open = model_open,
     .close = model_close,
     .read = model_read,

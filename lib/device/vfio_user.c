@@ -639,7 +639,9 @@ static int reset_device(struct weir_device *d, struct weir_error *e)
 }
 
 const struct weir_device_ops weir_device_vfio_user = {
+    .name = "vfio-user",
     .prefix = "vfio-user:",
+    .replay = true,
     .open = open_device,
     .close = close_device,
     .reopen = reopen_device,

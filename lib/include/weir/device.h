@@ -7,8 +7,14 @@
  *
  * | name | is |
  * |---|---|
+ * | `0000:01:00.0` | a PCI function of this machine, bound to vfio-pci: the kernel's VFIO |
  * | `vfio-user:/run/x540.sock` | a device served over the vfio-user protocol |
  * | `model:x540?wire=loopback` | a software model in this process |
+ *
+ * A PCI function's name may end in parameters: `0000:01:00.0?iommu=type1` goes through a container,
+ * `iommu=iommufd` through iommufd (by default the latter where this user may open both files),
+ * `iommu=none` without an IOMMU; `vf-token=UUID` opens a virtual function whose physical function is
+ * another process's. Devices of one IOMMU group share a space, as the kernel wants it.
  *
  * It behaves the same whatever is behind the name. One that is lost (its process died, it was
  * unplugged) stays a valid object: reads return all ones, writes are swallowed.
@@ -25,6 +31,7 @@
 #ifndef WEIR_DEVICE_H
 #define WEIR_DEVICE_H
 
+#include <weir/space.h>
 #include <weir/types.h>
 
 WEIR_BEGIN_DECLS
@@ -57,6 +64,8 @@ struct weir_device_options {
     size_t size;              /**< sizeof(struct weir_device_options) */
     struct weir_space *space; /**< open into this space; NULL: one of its own */
     unsigned timeout_ms;      /**< longest wait for one answer of a peer; default 2000 */
+    enum weir_vfio_api vfio;  /**< for PCI functions, as `iommu=` in the name, which wins */
+    const char *vf_token;     /**< for PCI functions, as `vf-token=` in the name; or NULL */
 };
 
 /**
@@ -64,8 +73,11 @@ struct weir_device_options {
  *
  * Bus mastering is off until a driver turns it on. Failures name the part that failed: unknown
  * prefix ("device-name"), nothing listening ("vfio-user-connect"), a peer that speaks something
- * else
- * ("vfio-user-protocol"), already in use ("device-busy").
+ * else ("vfio-user-protocol"), already in use ("device-busy", with by whom if that can be seen). Of a
+ * PCI function: not there ("device-absent"), not bound to vfio-pci ("device-driver"), without an
+ * IOMMU ("no-iommu"), other members of its group with the host ("group-not-viable"), files that this
+ * user may not open ("vfio-permission") or that are missing ("vfio-absent", "iommufd-absent"), what
+ * firmware reserves ("device-rmrr"), mappings of the space that it cannot reach ("space-narrowed").
  */
 struct weir_device *weir_device_open(struct weir *w, const char *name,
                                      const struct weir_device_options *opt, struct weir_error *e);
@@ -90,8 +102,10 @@ void weir_device_info(const struct weir_device *d, struct weir_device_info *info
 struct weir_region {
     uint64_t size; /**< 0: no such region */
     bool readable, writable;
-    volatile uint8_t *map; /**< mapped registers, or NULL: accesses are calls */
-    uint64_t map_size;     /**< bytes of map, from offset 0 of the region */
+    volatile uint8_t *map; /**< mapped registers, or NULL: accesses are calls. Points at offset 0 of
+                                the region, of which [map_first, map_first + map_size) is there. */
+    uint64_t map_first;
+    uint64_t map_size; /**< bytes */
 };
 
 /** Describe a region. @return -EINVAL for a number out of range */
@@ -126,7 +140,8 @@ unsigned weir_config_cap(struct weir_device *d, uint8_t id);
  *  from opening. */
 int weir_device_bus_master(struct weir_device *d, bool on, struct weir_error *e);
 
-/** Number of interrupts of one kind. */
+/** Number of interrupts of one kind. Errors and requests of a PCI function come as WEIR_EVENT_*, and
+ *  are not among them. */
 unsigned weir_device_irqs(struct weir_device *d, enum weir_irq_index kind);
 
 /**
@@ -142,6 +157,14 @@ int weir_device_irq_unmask(struct weir_device *d, enum weir_irq_index kind, stru
 
 /** Function-level reset. Configuration space and interrupts are as after opening. */
 int weir_device_reset(struct weir_device *d, struct weir_error *e);
+
+/**
+ * Reset the function with all that share its bus or slot, for what has no reset of its own. All of
+ * them have to be in this instance's groups (or, through iommufd, open); else -EPERM
+ * ("hot-reset-owners") names those that are not, and nothing is reset. Those that the instance has
+ * open are quiesced before; each is then as after opening.
+ */
+int weir_device_hot_reset(struct weir_device *d, struct weir_error *e);
 
 /** True once the device is lost. Any thread. */
 bool weir_device_lost(const struct weir_device *d);

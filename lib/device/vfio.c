@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Opening a PCI function through VFIO: group and container, or character device and iommufd. */
+#include "lib/device/vfio.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define SYSFS "/sys"
+
+struct weir_device *weir_vfio_next(const struct weir *w, struct weir_device *after)
+{
+    const struct weir_object *o = after ? after->object.next : w->objects.next;
+
+    for (; o != &w->objects; o = o->next) {
+        struct weir_device *d =
+            (struct weir_device *)((char *)(uintptr_t)o - offsetof(struct weir_device, object));
+
+        if (o->rank == WEIR_RANK_DEVICE && d->ops == &weir_device_vfio && d->priv)
+            return d;
+    }
+    return NULL;
+}
+
+/* 00112233-4455-6677-8899-aabbccddeeff */
+static bool parse_token(const char *text, size_t len, struct weir_vfio *v)
+{
+    unsigned n = 0;
+
+    if (len != sizeof(v->token_text) - 1)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (i == 8 || i == 13 || i == 18 || i == 23) {
+            if (c != '-')
+                return false;
+            continue;
+        }
+        if (!isxdigit(c))
+            return false;
+        v->token[n / 2] =
+            (uint8_t)(v->token[n / 2] << 4 | (isdigit(c) ? c - '0' : (c | 0x20) - 'a' + 10));
+        n++;
+    }
+    memcpy(v->token_text, text, len);
+    v->has_token = true;
+    return true;
+}
+
+static bool parse_api(const char *text, size_t len, enum weir_vfio_api *api)
+{
+    static const struct {
+        const char *name;
+        enum weir_vfio_api api;
+    } names[] = {{"auto", WEIR_VFIO_AUTO},
+                 {"type1", WEIR_VFIO_CONTAINER},
+                 {"iommufd", WEIR_VFIO_IOMMUFD},
+                 {"none", WEIR_VFIO_NOIOMMU}};
+
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strlen(names[i].name) == len && strncmp(names[i].name, text, len) == 0) {
+            *api = names[i].api;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ADDRESS?key=value&key=value */
+static int parse_name(struct weir_vfio *v, const char *rest, const struct weir_device_options *opt,
+                      enum weir_vfio_api *api, struct weir_error *e)
+{
+    const char *p = rest + strcspn(rest, "?");
+    char address[32], shown[64];
+
+    *api = opt->vfio;
+    if (opt->vf_token && !parse_token(opt->vf_token, strlen(opt->vf_token), v))
+        return weir_fail(e, -EINVAL, "vfio-token",
+                         "open device %s\nvf_token is no UUID\n"
+                         "write it as 00112233-4455-6677-8899-aabbccddeeff",
+                         v->dev->name);
+    snprintf(address, sizeof(address), "%.*s", (int)(p - rest), rest);
+    if (!weir_pci_address(address, v->f.address))
+        return weir_fail(e, -EINVAL, "device-name",
+                         "open device %s\n'%s' is no PCI address\nwrite 0000:01:00.0 or 01:00.0, as "
+                         "lspci does",
+                         v->dev->name, weir_printable(shown, sizeof(shown), rest, strlen(rest)));
+    while (*p) {
+        size_t len = strcspn(++p, "&");
+
+        if (!(strncmp(p, "iommu=", 6) == 0 && parse_api(p + 6, len - 6, api)) &&
+            !(strncmp(p, "vf-token=", 9) == 0 && parse_token(p + 9, len - 9, v)))
+            return weir_fail(e, -EINVAL, "device-param",
+                             "open device %s\n'%s' is no parameter of it\n"
+                             "use iommu=auto, type1, iommufd or none, and vf-token=UUID",
+                             v->dev->name, weir_printable(shown, sizeof(shown), p, len));
+        p += len;
+    }
+    return 0;
+}
+
+static int check_function(struct weir_vfio *v, struct weir_error *e)
+{
+    const char *a = v->f.address;
+    int r = weir_function_read(SYSFS, a, &v->f, e);
+
+    if (r < 0)
+        return r;
+    for (struct weir_device *d = NULL; (d = weir_vfio_next(v->dev->weir, d));)
+        if (d != v->dev && strcmp(weir_vfio_of(d)->f.address, a) == 0)
+            return weir_fail(e, -EBUSY, "device-busy",
+                             "open device %s\nthis program has it open already\nuse that device",
+                             v->dev->name);
+    if (!weir_function_is_vfio(&v->f))
+        return weir_fail(
+            e, -ENODEV, "device-driver",
+            "open device %s\nit is bound to %s%s, not to vfio-pci\n"
+            "as root: modprobe vfio-pci; echo vfio-pci > /sys/bus/pci/devices/%s/driver_override; "
+            "%s%s%secho %s > /sys/bus/pci/drivers_probe",
+            v->dev->name, *v->f.driver ? "the driver " : "no driver", v->f.driver, a,
+            *v->f.driver ? "echo " : "", *v->f.driver ? a : "",
+            *v->f.driver ? " > /sys/bus/pci/drivers/" : "", a);
+    return 0;
+}
+
+static int fail_no_iommu(const struct weir_vfio *v, struct weir_error *e)
+{
+    bool any = access(SYSFS "/kernel/iommu_groups/0", F_OK) == 0;
+
+    return weir_fail(e, -ENODEV, "no-iommu",
+                     "open device %s\nit is in no IOMMU group: %s\n%s; with iommu=none behind the "
+                     "device's name Weir does without, where the kernel allows it and nothing "
+                     "is to be protected",
+                     v->dev->name,
+                     any ? "the IOMMU does not cover it" : "the kernel uses no IOMMU",
+                     any ? "use another slot"
+                         : "turn VT-d or AMD-Vi on in firmware and boot with intel_iommu=on (Intel)");
+}
+
+static bool usable(const char *path)
+{
+    return access(path, R_OK | W_OK) == 0;
+}
+
+/* The character device, if both it and /dev/iommu are for this user; or if neither way is, the one
+ * whose refusal says most. */
+static enum weir_vfio_api choose_api(const struct weir_vfio *v)
+{
+    char cdev[48];
+
+    snprintf(cdev, sizeof(cdev), "/dev/vfio/devices/%s", v->f.cdev);
+    if (*v->f.cdev && !v->has_token && usable(cdev) && usable("/dev/iommu"))
+        return WEIR_VFIO_IOMMUFD;
+    return WEIR_VFIO_CONTAINER;
+}
+
+/* The space that the rest of the group is in: the kernel lets a group be in one only. */
+static struct weir_space *space_of_group(const struct weir_vfio *v)
+{
+    for (struct weir_device *d = NULL; (d = weir_vfio_next(v->dev->weir, d));)
+        if (d != v->dev && weir_vfio_of(d)->f.group == v->f.group)
+            return d->space;
+    return NULL;
+}
+
+/* Find the space to be in. *own: it was made for this device. */
+static int find_space(struct weir_vfio *v, const struct weir_device_options *opt,
+                      enum weir_vfio_api api, struct weir_space **out, bool *own,
+                      struct weir_error *e)
+{
+    struct weir_space *group = space_of_group(v);
+    enum weir_vfio_api of;
+
+    *own = false;
+    if (opt->space && (!weir_space_vfio_api(opt->space, &of) ||
+                       weir_space_instance(opt->space) != v->dev->weir ||
+                       (api != WEIR_VFIO_AUTO && api != of)))
+        return weir_fail(e, -EINVAL, "device-space",
+                         "open device %s\nthe space that was given is of another kind or instance\n"
+                         "give one that weir_space_new() made from the same instance",
+                         v->dev->name);
+    if (opt->space && group && group != opt->space)
+        return weir_fail(e, -EBUSY, "device-space",
+                         "open device %s\nanother device of its group %d is in another space\n"
+                         "all devices of a group belong in one space",
+                         v->dev->name, v->f.group);
+    *out = opt->space ? opt->space : group;
+    if (*out && api != WEIR_VFIO_AUTO && weir_space_vfio_api(*out, &of) && of != api)
+        return weir_fail(e, -EBUSY, "device-space",
+                         "open device %s\nanother device of its group %d is in a %s space\n"
+                         "open both through the same interface",
+                         v->dev->name, v->f.group, weir_space_ops(*out)->kind);
+    if (*out)
+        return 0;
+    *own = true;
+    if (api == WEIR_VFIO_AUTO)
+        api = choose_api(v);
+    *out = api == WEIR_VFIO_IOMMUFD
+               ? weir_space_iommufd(v->dev->weir, e)
+               : weir_space_container(v->dev->weir, api == WEIR_VFIO_NOIOMMU, e);
+    return *out ? 0 : e ? e->err : -EIO;
+}
+
+static int enter_iommufd(struct weir_vfio *v, struct weir_space *s, struct weir_error *e)
+{
+    char path[48], what[64];
+    int r;
+
+    if (!*v->f.cdev)
+        return weir_fail(e, -ENOENT, "vfio-no-cdev",
+                         "open device %s through iommufd\nthe kernel makes no file for each device\n"
+                         "use a kernel with CONFIG_VFIO_DEVICE_CDEV (Linux 6.6 or later), or a "
+                         "container: %s?iommu=type1",
+                         v->dev->name, v->f.address);
+    snprintf(path, sizeof(path), "/dev/vfio/devices/%s", v->f.cdev);
+    snprintf(what, sizeof(what), "open device %s", v->f.address);
+    v->fd = open(path, O_RDWR | O_CLOEXEC);
+    if (v->fd < 0)
+        return weir_open_refused(what, path, errno, e);
+    v->iommufd = true;
+    r = weir_iommufd_attach(s, &v->f, v->fd, v->has_token ? v->token : NULL, e);
+    if (r < 0) {
+        close(v->fd);
+        v->fd = -1;
+    }
+    return r;
+}
+
+static int get_device(struct weir_vfio *v, int group, struct weir_error *e)
+{
+    char name[80];
+
+    /* The token goes with the name: drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_match(). */
+    snprintf(name, sizeof(name), "%s%s%s", v->f.address, v->has_token ? " vf_token=" : "",
+             v->token_text);
+    v->fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, name);
+    if (v->fd >= 0) {
+        fcntl(v->fd, F_SETFD, FD_CLOEXEC);
+        return 0;
+    }
+    if (errno == EACCES || (errno == EINVAL && v->has_token))
+        return weir_fail(e, -EACCES, "vfio-token",
+                         "open device %s\nthe kernel wants the VF token that the owner of its "
+                         "physical function set, and %s\nask whoever runs the PF; give it as "
+                         "vf-token=UUID behind the device's name",
+                         v->dev->name, v->has_token ? "this is another" : "none was given");
+    return weir_fail(e, -errno, "vfio-device",
+                     "open device %s\nVFIO_GROUP_GET_DEVICE_FD: %s\nthe end of dmesg may say more",
+                     v->dev->name, strerror(errno));
+}
+
+static int enter_container(struct weir_vfio *v, struct weir_space *s, struct weir_error *e)
+{
+    int group = weir_container_join(s, &v->f, e), r;
+
+    if (group < 0)
+        return group;
+    v->iommufd = false;
+    r = get_device(v, group, e);
+    if (r < 0)
+        weir_container_leave(s, v->f.group);
+    return r;
+}
+
+static int enter(struct weir_vfio *v, struct weir_space *s, struct weir_error *e)
+{
+    enum weir_vfio_api api;
+
+    weir_space_vfio_api(s, &api);
+    return api == WEIR_VFIO_IOMMUFD ? enter_iommufd(v, s, e) : enter_container(v, s, e);
+}
+
+/* Out of the space, with the device's file closed: the kernel wants it in that order. */
+static void leave(struct weir_vfio *v, struct weir_space *s)
+{
+    if (v->fd < 0)
+        return;
+    if (v->iommufd)
+        weir_iommufd_detach(s, v->fd);
+    close(v->fd);
+    v->fd = -1;
+    if (!v->iommufd)
+        weir_container_leave(s, v->f.group);
+}
+
+/* What the device has. */
+static int ask(struct weir_vfio *v, struct weir_region *regions, unsigned *irqs,
+               struct weir_error *e)
+{
+    struct vfio_device_info info = {.argsz = sizeof(info)};
+    int r;
+
+    if (ioctl(v->fd, VFIO_DEVICE_GET_INFO, &info))
+        return weir_fail(e, -errno, "vfio-device", "open device %s\nVFIO_DEVICE_GET_INFO: %s",
+                         v->dev->name, strerror(errno));
+    if (!(info.flags & VFIO_DEVICE_FLAGS_PCI) || info.num_regions <= WEIR_REGION_CONFIG)
+        return weir_fail(e, -EINVAL, "vfio-device",
+                         "open device %s\nits VFIO driver %s says that it is no PCI device",
+                         v->dev->name, v->f.driver);
+    v->can_reset = info.flags & VFIO_DEVICE_FLAGS_RESET;
+    r = weir_vfio_regions(v, &info, regions, e);
+    return r ? r : weir_vfio_irqs(v, &info, irqs, e);
+}
+
+static void close_vfio(struct weir_device *d)
+{
+    struct weir_vfio *v = weir_vfio_of(d);
+
+    weir_vfio_irq_free(v);
+    weir_vfio_unmap_regions(v);
+    leave(v, d->space);
+    free(v);
+    d->priv = NULL;
+}
+
+/* ERR and REQ come as events, so nobody else may have them. */
+static int take_signals(struct weir_device *d, struct weir_error *e)
+{
+    int r = weir_vfio_signals(weir_vfio_of(d), e);
+
+    d->irqs[WEIR_IRQ_ERR] = d->irqs[WEIR_IRQ_REQ] = 0;
+    return r;
+}
+
+static int open_vfio(struct weir_device *d, const char *rest, const struct weir_device_options *opt,
+                     struct weir_error *e)
+{
+    struct weir_vfio *v = calloc(1, sizeof(*v));
+    enum weir_vfio_api api;
+    bool own = false;
+    int r;
+
+    if (!v)
+        return weir_fail(e, -ENOMEM, "no-memory", "open device %s\nout of memory", d->name);
+    v->dev = d;
+    v->fd = v->request.watch.fd = v->error.watch.fd = -1;
+    v->irq_kind = -1;
+    d->priv = v;
+    r = parse_name(v, rest, opt, &api, e);
+    if (r == 0)
+        r = check_function(v, e);
+    if (r == 0 && (v->f.group < 0 || (v->f.no_iommu && api != WEIR_VFIO_NOIOMMU)))
+        r = fail_no_iommu(v, e);
+    if (r == 0 && api == WEIR_VFIO_NOIOMMU && !v->f.no_iommu)
+        r = weir_fail(e, -EINVAL, "device-has-iommu",
+                      "open device %s without an IOMMU\nthe IOMMU covers it: it is in group %d\n"
+                      "leave iommu=none out",
+                      d->name, v->f.group);
+    if (r == 0)
+        r = find_space(v, opt, api, &d->space, &own, e);
+    if (r == 0) {
+        r = enter(v, d->space, e);
+        if (r == 0)
+            r = ask(v, d->regions, d->irqs, e);
+        if (r == 0)
+            r = take_signals(d, e);
+        if (r) {
+            close_vfio(d);
+            v = NULL;
+            if (own)
+                weir_space_free(d->space);
+        }
+    }
+    if (r) {
+        free(v);
+        d->priv = NULL;
+        d->space = NULL;
+        return r;
+    }
+    if (own)
+        weir_space_own(d->space);
+    d->node = v->f.node;
+    weir_log(d->weir, WEIR_LOG_INFO, "vfio", "%s: group %d, in a %s space", d->name, v->f.group,
+             weir_space_ops(d->space)->kind);
+    return 0;
+}
+
+/* Something is bound to VFIO at that address again. */
+static bool returned(struct weir_device *d)
+{
+    struct weir_function f;
+
+    return weir_function_read(SYSFS, weir_vfio_of(d)->f.address, &f, NULL) == 0 &&
+           weir_function_is_vfio(&f) && f.vendor != 0xffff;
+}
+
+static int reopen(struct weir_device *d, struct weir_error *e)
+{
+    struct weir_vfio *v = weir_vfio_of(d);
+    struct weir_region regions[WEIR_N_REGIONS] = {0};
+    char address[16];
+    int r;
+
+    weir_vfio_irq_free(v);
+    weir_vfio_unplug_regions(v);
+    leave(v, d->space);
+    strcpy(address, v->f.address);
+    r = weir_function_read(SYSFS, address, &v->f, e);
+    if (r == 0)
+        r = enter(v, d->space, e);
+    if (r)
+        return r;
+    r = ask(v, regions, d->irqs, e);
+    for (unsigned i = 0; i < WEIR_N_REGIONS && r == 0; i++) {
+        if (regions[i].size != d->regions[i].size || regions[i].map != d->regions[i].map ||
+            regions[i].map_size != d->regions[i].map_size)
+            r = weir_fail(e, -ENXIO, "device-changed",
+                          "open %s again\nanother device came back: its region %u is another\n"
+                          "close it and open it anew",
+                          d->name, i);
+    }
+    if (r == 0)
+        r = take_signals(d, e);
+    if (r) {
+        weir_vfio_irq_free(v);
+        weir_vfio_unplug_regions(v);
+        leave(v, d->space);
+    }
+    return r;
+}
+
+/* Once it is known who it is: what has to be kept awake while registers are mapped. */
+static void identified(struct weir_device *d)
+{
+    weir_vfio_of(d)->pm = weir_config_cap(d, PCI_CAP_ID_PM);
+}
+
+const struct weir_device_ops weir_device_vfio = {
+    .name = "vfio",
+    .prefix = "vfio:",
+    .open = open_vfio,
+    .close = close_vfio,
+    .identified = identified,
+    .reopen = reopen,
+    .returned = returned,
+    .probe = weir_vfio_probe,
+    .read = weir_vfio_read,
+    .write = weir_vfio_write,
+    .irq_set = weir_vfio_irq_set,
+    .unmask_intx = weir_vfio_unmask_intx,
+    .reset = weir_vfio_reset,
+    .hot_reset = weir_vfio_hot_reset,
+};
