@@ -394,14 +394,12 @@ static int reopen(struct weir_device *d, struct weir_error *e)
 {
     struct weir_vfio *v = weir_vfio_of(d);
     struct weir_region regions[WEIR_N_REGIONS] = {0};
-    char address[16];
     int r;
 
     weir_vfio_irq_free(v);
     weir_vfio_unplug_regions(v);
     leave(v, d->space);
-    strcpy(address, v->f.address);
-    r = weir_function_read(SYSFS, address, &v->f, e);
+    r = weir_function_read(SYSFS, v->f.address, &v->f, e);
     if (r == 0)
         r = enter(v, d->space, e);
     if (r)

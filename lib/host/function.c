@@ -121,10 +121,12 @@ int weir_function_read(const char *sysfs, const char *address, struct weir_funct
                        struct weir_error *e)
 {
     char path[PATH_MAX], text[32];
+    struct weir_function f = {.group = -1, .node = -1};
     int r;
 
-    *out = (struct weir_function){.group = -1, .node = -1};
-    snprintf(out->address, sizeof(out->address), "%s", address);
+    snprintf(f.address, sizeof(f.address), "%s", address); /* may be out's own */
+    *out = f;
+    address = out->address;
     snprintf(path, sizeof(path), "%s/bus/pci/devices/%s", sysfs, address);
     if (access(path, F_OK))
         return weir_fail(e, -ENODEV, "device-absent",
