@@ -182,6 +182,13 @@ static void on_event(struct app *app, const struct weir_event *ev)
         pause_port(app, p, false);
         printf("port %u lost: %s does not answer any more; waiting for it\n", p->index, p->name);
         break;
+    case WEIR_EVENT_REQUEST:
+        pause_port(app, p, true);
+        p->up = false;
+        weir_port_release(p->port, NULL);
+        pause_port(app, p, false);
+        printf("port %u given back: the host wants %s; waiting for it\n", p->index, p->name);
+        break;
     case WEIR_EVENT_RETURNED:
         take_back(app, p);
         break;

@@ -15,9 +15,9 @@ struct weir_device_ops {
     const char *name;   /* weir_device_info.backend */
     const char *prefix; /* "vfio-user:"; matched against the start of a name */
     /* Connect, fill d->space (opt->space, or a new one with weir_space_own()) and d->regions,
-     * d->irqs; set d->priv. On failure leave nothing behind. @rest is the name behind the prefix. The common
-     * part counts the device in with weir_space_ref() afterwards, and out again after close(). opt
-     * is complete (timeout_ms is never 0). */
+     * d->irqs; set d->priv. On failure leave nothing behind. @rest is the name behind the prefix.
+     * The common part counts the device in with weir_space_ref() afterwards, and out again after
+     * close(). opt is complete (timeout_ms is never 0). */
     int (*open)(struct weir_device *d, const char *rest, const struct weir_device_options *opt,
                 struct weir_error *e);
     /* Free everything, connected or not. */
@@ -28,6 +28,8 @@ struct weir_device_ops {
      * set. d->lost stays set until all of that succeeded, so accesses must not look at it. */
     bool replay;
     int (*reopen)(struct weir_device *d, struct weir_error *e);
+    /* Give the device back to the host: it is quiet and from now on lost. May be NULL. */
+    void (*release)(struct weir_device *d);
     /* Could reopen succeed? Cheap, does not block; asked every 100 ms while lost. */
     bool (*returned)(struct weir_device *d);
     /* A mapped register read as all ones: see whether the device is still there. May be NULL. */

@@ -20,8 +20,7 @@
 #define MAX_NAME           1024
 
 static const struct weir_device_ops *const backends[] = {
-    &weir_device_vfio_user,
-    &weir_device_model,
+    &weir_device_vfio_user, &weir_device_model,
     &weir_device_vfio, /* also for a name without a prefix that begins with a PCI address */
 };
 #define N_BACKENDS (sizeof(backends) / sizeof(backends[0]))
@@ -53,12 +52,20 @@ static void retry_ready(struct weir_watch *watch, uint32_t epoll_events)
     }
 }
 
-void weir_device_set_lost(struct weir_device *d, const char *why)
+/* From now on it is lost; false if it was already. */
+static bool mark_lost(struct weir_device *d)
 {
     if (atomic_exchange(&d->lost, true))
-        return;
+        return false;
     if (d->on_lost)
         d->on_lost(d);
+    return true;
+}
+
+void weir_device_set_lost(struct weir_device *d, const char *why)
+{
+    if (!mark_lost(d))
+        return;
     WEIR_PROBE2(device_lost, d->name, why);
     weir_log(d->weir, WEIR_LOG_WARNING, "device", "%s is lost: %s", d->name, why);
     struct weir_event ev = {.type = WEIR_EVENT_LOST, .device = d, .port = d->port};
@@ -96,11 +103,12 @@ static int fail_name(const char *name, struct weir_error *e)
         snprintf(list + at, sizeof(list) - at, "%s%s", i ? ", " : "", backends[i]->prefix);
     }
     weir_printable(shown, sizeof(shown), name, strlen(name));
-    return weir_fail(e, -EINVAL, "device-name",
-                     "open device '%s'\nit is no PCI address and begins with no known prefix; known are %s\n"
-                     "write for example 0000:01:00.0, model:x540?wire=loopback or "
-                     "vfio-user:/run/x540.sock",
-                     shown, list);
+    return weir_fail(
+        e, -EINVAL, "device-name",
+        "open device '%s'\nit is no PCI address and begins with no known prefix; known are %s\n"
+        "write for example 0000:01:00.0, model:x540?wire=loopback or "
+        "vfio-user:/run/x540.sock",
+        shown, list);
 }
 
 static int read_options(const struct weir_device_options *opt, struct weir_device_options *out,
@@ -453,6 +461,22 @@ int weir_device_hot_reset(struct weir_device *d, struct weir_error *e)
                          "reset %s\nthe device is lost\nwait for WEIR_EVENT_RETURNED and reopen it",
                          d->name);
     return d->ops->hot_reset(d, e);
+}
+
+int weir_device_release(struct weir_device *d, struct weir_error *e)
+{
+    if (!d->ops->release)
+        return weir_fail(e, -ENOTSUP, "device-release",
+                         "give %s back\na %s device belongs to nobody else\nclose it", d->name,
+                         d->ops->name);
+    if (weir_device_lost(d))
+        return 0;
+    weir_device_quiesce(d);
+    mark_lost(d);
+    d->ops->release(d);
+    weir_log(d->weir, WEIR_LOG_INFO, "device", "%s is given back to the host", d->name);
+    retry_arm(d, true);
+    return 0;
 }
 
 int weir_device_reopen(struct weir_device *d, struct weir_error *e)

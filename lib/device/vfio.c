@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Opening a PCI function through VFIO: group and container, or character device and iommufd. */
 #include "lib/device/vfio.h"
+#include "lib/core/clock.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -11,7 +12,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define SYSFS "/sys"
+#define SYSFS       "/sys"
+#define RELEASED_NS 2000000000u
 
 struct weir_device *weir_vfio_next(const struct weir *w, struct weir_device *after)
 {
@@ -87,10 +89,11 @@ static int parse_name(struct weir_vfio *v, const char *rest, const struct weir_d
                          v->dev->name);
     snprintf(address, sizeof(address), "%.*s", (int)(p - rest), rest);
     if (!weir_pci_address(address, v->f.address))
-        return weir_fail(e, -EINVAL, "device-name",
-                         "open device %s\n'%s' is no PCI address\nwrite 0000:01:00.0 or 01:00.0, as "
-                         "lspci does",
-                         v->dev->name, weir_printable(shown, sizeof(shown), rest, strlen(rest)));
+        return weir_fail(
+            e, -EINVAL, "device-name",
+            "open device %s\n'%s' is no PCI address\nwrite 0000:01:00.0 or 01:00.0, as "
+            "lspci does",
+            v->dev->name, weir_printable(shown, sizeof(shown), rest, strlen(rest)));
     while (*p) {
         size_t len = strcspn(++p, "&");
 
@@ -133,14 +136,14 @@ static int fail_no_iommu(const struct weir_vfio *v, struct weir_error *e)
 {
     bool any = access(SYSFS "/kernel/iommu_groups/0", F_OK) == 0;
 
-    return weir_fail(e, -ENODEV, "no-iommu",
-                     "open device %s\nit is in no IOMMU group: %s\n%s; with iommu=none behind the "
-                     "device's name Weir does without, where the kernel allows it and nothing "
-                     "is to be protected",
-                     v->dev->name,
-                     any ? "the IOMMU does not cover it" : "the kernel uses no IOMMU",
-                     any ? "use another slot"
-                         : "turn VT-d or AMD-Vi on in firmware and boot with intel_iommu=on (Intel)");
+    return weir_fail(
+        e, -ENODEV, "no-iommu",
+        "open device %s\nit is in no IOMMU group: %s\n%s; with iommu=none behind the "
+        "device's name Weir does without, where the kernel allows it and nothing "
+        "is to be protected",
+        v->dev->name, any ? "the IOMMU does not cover it" : "the kernel uses no IOMMU",
+        any ? "use another slot"
+            : "turn VT-d or AMD-Vi on in firmware and boot with intel_iommu=on (Intel)");
 }
 
 static bool usable(const char *path)
@@ -178,9 +181,9 @@ static int find_space(struct weir_vfio *v, const struct weir_device_options *opt
     enum weir_vfio_api of;
 
     *own = false;
-    if (opt->space && (!weir_space_vfio_api(opt->space, &of) ||
-                       weir_space_instance(opt->space) != v->dev->weir ||
-                       (api != WEIR_VFIO_AUTO && api != of)))
+    if (opt->space &&
+        (!weir_space_vfio_api(opt->space, &of) || weir_space_instance(opt->space) != v->dev->weir ||
+         (api != WEIR_VFIO_AUTO && api != of)))
         return weir_fail(e, -EINVAL, "device-space",
                          "open device %s\nthe space that was given is of another kind or instance\n"
                          "give one that weir_space_new() made from the same instance",
@@ -213,11 +216,12 @@ static int enter_iommufd(struct weir_vfio *v, struct weir_space *s, struct weir_
     int r;
 
     if (!*v->f.cdev)
-        return weir_fail(e, -ENOENT, "vfio-no-cdev",
-                         "open device %s through iommufd\nthe kernel makes no file for each device\n"
-                         "use a kernel with CONFIG_VFIO_DEVICE_CDEV (Linux 6.6 or later), or a "
-                         "container: %s?iommu=type1",
-                         v->dev->name, v->f.address);
+        return weir_fail(
+            e, -ENOENT, "vfio-no-cdev",
+            "open device %s through iommufd\nthe kernel makes no file for each device\n"
+            "use a kernel with CONFIG_VFIO_DEVICE_CDEV (Linux 6.6 or later), or a "
+            "container: %s?iommu=type1",
+            v->dev->name, v->f.address);
     snprintf(path, sizeof(path), "/dev/vfio/devices/%s", v->f.cdev);
     snprintf(what, sizeof(what), "open device %s", v->f.address);
     v->fd = open(path, O_RDWR | O_CLOEXEC);
@@ -381,13 +385,33 @@ static int open_vfio(struct weir_device *d, const char *rest, const struct weir_
     return 0;
 }
 
-/* Something is bound to VFIO at that address again. */
+static void let_go(struct weir_device *d)
+{
+    struct weir_vfio *v = weir_vfio_of(d);
+
+    weir_vfio_irq_free(v);
+    weir_vfio_unplug_regions(v);
+    leave(v, d->space);
+}
+
+static void release(struct weir_device *d)
+{
+    let_go(d);
+    weir_vfio_of(d)->released = weir_now_ns();
+}
+
+/* Something is bound to VFIO at that address again. Just after it was given back it may not be
+ * unbound yet: whoever asked for it is to have it. */
 static bool returned(struct weir_device *d)
 {
+    struct weir_vfio *v = weir_vfio_of(d);
     struct weir_function f;
+    bool bound = weir_function_read(SYSFS, v->f.address, &f, NULL) == 0 &&
+                 weir_function_is_vfio(&f) && f.vendor != 0xffff;
 
-    return weir_function_read(SYSFS, weir_vfio_of(d)->f.address, &f, NULL) == 0 &&
-           weir_function_is_vfio(&f) && f.vendor != 0xffff;
+    if (!bound || weir_now_ns() - v->released > RELEASED_NS)
+        v->released = 0;
+    return bound && !v->released;
 }
 
 static int reopen(struct weir_device *d, struct weir_error *e)
@@ -396,9 +420,7 @@ static int reopen(struct weir_device *d, struct weir_error *e)
     struct weir_region regions[WEIR_N_REGIONS] = {0};
     int r;
 
-    weir_vfio_irq_free(v);
-    weir_vfio_unplug_regions(v);
-    leave(v, d->space);
+    let_go(d);
     r = weir_function_read(SYSFS, v->f.address, &v->f, e);
     if (r == 0)
         r = enter(v, d->space, e);
@@ -415,11 +437,8 @@ static int reopen(struct weir_device *d, struct weir_error *e)
     }
     if (r == 0)
         r = take_signals(d, e);
-    if (r) {
-        weir_vfio_irq_free(v);
-        weir_vfio_unplug_regions(v);
-        leave(v, d->space);
-    }
+    if (r)
+        let_go(d);
     return r;
 }
 
@@ -436,6 +455,7 @@ const struct weir_device_ops weir_device_vfio = {
     .close = close_vfio,
     .identified = identified,
     .reopen = reopen,
+    .release = release,
     .returned = returned,
     .probe = weir_vfio_probe,
     .read = weir_vfio_read,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A PCI function behind the kernel's VFIO: /dev/vfio/N or /dev/vfio/devices/vfioN. vfio.c opens and
- * closes it, vfio_region.c reaches its registers, vfio_irq.c its interrupts, vfio_reset.c resets it.
+ * closes it, vfio_region.c reaches its registers, vfio_irq.c its interrupts, vfio_reset.c resets
+ * it.
  */
 #ifndef WEIR_DEVICE_VFIO_H
 #define WEIR_DEVICE_VFIO_H
@@ -33,7 +34,8 @@ struct weir_vfio {
     bool has_token;
     uint8_t token[16];
     char token_text[37];
-    int fd; /* -1: not open */
+    int fd;            /* -1: not open */
+    uint64_t released; /* ns: given back then, and not seen unbound since; 0: not so */
     bool can_reset;
     unsigned pm; /* offset of the power management capability, 0: none */
     uint64_t offset[WEIR_N_REGIONS];

@@ -42,8 +42,8 @@ static int set(const struct weir_vfio *v, unsigned kind, unsigned start, unsigne
     if (!m)
         return -ENOMEM;
     m->argsz = (uint32_t)size;
-    m->flags = VFIO_IRQ_SET_ACTION_TRIGGER |
-               (count ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE);
+    m->flags =
+        VFIO_IRQ_SET_ACTION_TRIGGER | (count ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE);
     m->index = kind;
     m->start = start;
     m->count = count;

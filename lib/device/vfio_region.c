@@ -159,9 +159,9 @@ void weir_vfio_unplug_regions(struct weir_vfio *v)
     for (unsigned i = 0; i < WEIR_N_REGIONS; i++) {
         struct weir_vfio_map *m = &v->map[i];
 
-        if (m->base && mmap(m->base, m->len, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-                            0) == MAP_FAILED)
+        if (m->base &&
+            mmap(m->base, m->len, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
             weir_log(v->dev->weir, WEIR_LOG_ERROR, "vfio", "%s: unplug region %u: %s", v->dev->name,
                      i, strerror(errno));
     }

@@ -151,7 +151,8 @@ int weir_vfio_hot_reset(struct weir_device *d, struct weir_error *e)
         return weir_fail(e, -errno, "vfio-hot-reset",
                          "reset %s and all that share its bus\n"
                          "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO: %s",
-                         d->name, errno == ENODEV ? "its bus or slot has no reset" : strerror(errno));
+                         d->name,
+                         errno == ENODEV ? "its bus or slot has no reset" : strerror(errno));
     r = check_owned(d, info, numbers, n, e);
     if (r) {
         free(info);

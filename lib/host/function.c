@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 /* PCI Code and ID Assignment Specification, base class 06h. */
-#define BRIDGE_PCI     0x0604
-#define BRIDGE_CARDBUS 0x0607
-#define BRIDGE_SEMI_TRANSPARENT  0x0609
+#define BRIDGE_PCI              0x0604
+#define BRIDGE_CARDBUS          0x0607
+#define BRIDGE_SEMI_TRANSPARENT 0x0609
 
 int weir_sysfs_text(char *out, size_t size, const char *fmt, ...)
 {
@@ -80,8 +80,7 @@ static bool form_matches(const char *form, const char *name)
 {
     size_t i = 0;
 
-    while (form[i] &&
-           (form[i] == 'x' ? isxdigit((unsigned char)name[i]) != 0 : name[i] == form[i]))
+    while (form[i] && (form[i] == 'x' ? isxdigit((unsigned char)name[i]) != 0 : name[i] == form[i]))
         i++;
     return !form[i] && !name[i];
 }
@@ -161,8 +160,8 @@ bool weir_function_blocks(const struct weir_function *f)
     unsigned class = f->class_code >> 8;
     /* Between PCI buses, or to CardBus: what has a header of another type than 0. Not so the ISA
      * bridge, which its driver does hold against the group. */
-    bool fabric = class == BRIDGE_PCI || class == BRIDGE_CARDBUS ||
-                  class == BRIDGE_SEMI_TRANSPARENT;
+    bool fabric =
+        class == BRIDGE_PCI || class == BRIDGE_CARDBUS || class == BRIDGE_SEMI_TRANSPARENT;
 
     return *f->driver && !fabric && !weir_function_is_vfio(f) && strcmp(f->driver, "pci-stub") != 0;
 }

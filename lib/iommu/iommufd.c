@@ -180,11 +180,12 @@ int weir_iommufd_attach(struct weir_space *s, const struct weir_function *fn, in
         if (err == EPERM)
             return weir_group_not_viable(fn, e);
         if (err == EINVAL && token)
-            return weir_fail(e, -EINVAL, "vfio-token",
-                             "open device %s with a VF token\nthe kernel does not take the token, "
-                             "or takes none through iommufd (before Linux 6.17)\n"
-                             "use the token that the PF's owner set, or a container: %s?iommu=type1",
-                             fn->address, fn->address);
+            return weir_fail(
+                e, -EINVAL, "vfio-token",
+                "open device %s with a VF token\nthe kernel does not take the token, "
+                "or takes none through iommufd (before Linux 6.17)\n"
+                "use the token that the PF's owner set, or a container: %s?iommu=type1",
+                fn->address, fn->address);
         snprintf(what, sizeof(what), "open device %s", fn->address);
         snprintf(path, sizeof(path), "/dev/vfio/devices/%s", fn->cdev);
         if (err == EINVAL || err == EBUSY) /* so it answers for a device that is bound already */

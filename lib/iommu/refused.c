@@ -37,12 +37,10 @@ int weir_open_refused(const char *what, const char *path, int err, struct weir_e
             "chown $USER %s, which lasts until the device is bound again; for good a udev rule: "
             "SUBSYSTEM==\"%s\", GROUP=\"vfio\", MODE=\"0660\"%s",
             what, path, strerror(err), path,
-            iommufd                            ? "misc\", KERNEL==\"iommu"
+            iommufd                     ? "misc\", KERNEL==\"iommu"
             : strstr(path, "/devices/") ? "vfio-dev"
-                                               : "vfio",
-            iommufd || strstr(path, "/devices/")
-                ? " (/dev/iommu and the device's file both)"
-                : "");
+                                        : "vfio",
+            iommufd || strstr(path, "/devices/") ? " (/dev/iommu and the device's file both)" : "");
     if ((err == ENOENT || err == ENODEV || err == ENXIO) && iommufd)
         return weir_fail(e, -ENOENT, "iommufd-absent",
                          "%s\nthere is no %s: the kernel has no iommufd\n"
@@ -175,8 +173,8 @@ static bool parse_region(const char *line, struct weir_iova_range *out, const ch
     return out->first <= out->last;
 }
 
-int weir_attach_refused(const struct weir_space *s, const struct weir_function *f,
-                        const char *call, int err, struct weir_error *e)
+int weir_attach_refused(const struct weir_space *s, const struct weir_function *f, const char *call,
+                        int err, struct weir_error *e)
 {
     char text[4096], *line, *rest = text;
     struct weir_iova_range region, at;
@@ -224,9 +222,8 @@ int weir_attach_refused(const struct weir_space *s, const struct weir_function *
                          "all devices of a group belong in one space: give it as "
                          "weir_device_options.space",
                          f->address, call, f->group);
-    return weir_fail(e, -err, "device-attach",
-                     "open device %s\n%s: %s\nthe end of dmesg says more%s", f->address, call,
-                     strerror(err),
-                     err == EINVAL ? "; a device behind another IOMMU needs a space of its own"
-                                   : "");
+    return weir_fail(
+        e, -err, "device-attach", "open device %s\n%s: %s\nthe end of dmesg says more%s",
+        f->address, call, strerror(err),
+        err == EINVAL ? "; a device behind another IOMMU needs a space of its own" : "");
 }

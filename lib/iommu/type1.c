@@ -130,8 +130,7 @@ static unsigned read_ranges(const struct vfio_iommu_type1_info *info, struct wei
     while (n < cap->nr_iovas && n < max && (n + 1) * sizeof(cap->iova_ranges[0]) <= room) {
         if (cap->iova_ranges[n].start > cap->iova_ranges[n].end)
             break;
-        out[n] =
-            (struct weir_iova_range){cap->iova_ranges[n].start, cap->iova_ranges[n].end};
+        out[n] = (struct weir_iova_range){cap->iova_ranges[n].start, cap->iova_ranges[n].end};
         n++;
     }
     return n;

@@ -43,8 +43,8 @@ void weir_iommufd_detach(struct weir_space *s, int device);
 int weir_map_refused(const struct weir_space *s, const struct weir_mem *mem, weir_iova_t iova,
                      int err, struct weir_error *e);
 /* To a device that would make a mapping unreachable, or that the platform keeps for itself. */
-int weir_attach_refused(const struct weir_space *s, const struct weir_function *f,
-                        const char *call, int err, struct weir_error *e);
+int weir_attach_refused(const struct weir_space *s, const struct weir_function *f, const char *call,
+                        int err, struct weir_error *e);
 /* To opening one of its files. what: "open device 0000:01:00.0". */
 int weir_open_refused(const char *what, const char *path, int err, struct weir_error *e);
 /* To a group that is not viable: lists who is in the way. */
@@ -52,7 +52,8 @@ int weir_group_not_viable(const struct weir_function *f, struct weir_error *e);
 
 /* type1.c */
 extern const struct weir_space_ops weir_type1_ops;
-/* Read what the IOMMU can do and reshape the space. mapped: the container holds the book's mappings. */
+/* Read what the IOMMU can do and reshape the space. mapped: the container holds the book's
+ * mappings. */
 int weir_type1_shape(struct weir_space *s, bool mapped, struct weir_error *e);
 
 /* noiommu.c */
@@ -69,7 +70,7 @@ struct weir_container {
     struct weir_container_group {
         int number, fd;
         unsigned users;
-    } *groups;
+    } * groups;
     unsigned n, cap;
 };
 void weir_container_free(struct weir_space *s);

@@ -248,6 +248,16 @@ int weir_port_stop(struct weir_port *p, struct weir_error *e)
     return 0;
 }
 
+int weir_port_release(struct weir_port *p, struct weir_error *e)
+{
+    bool started = p->started;
+
+    if (started)
+        halt(p);
+    p->restart |= started;
+    return weir_device_release(p->device, e);
+}
+
 int weir_port_recover(struct weir_port *p, struct weir_error *e)
 {
     int ret = 0;

@@ -42,19 +42,24 @@ static void refuses_bad_names(void **state)
     struct kit_case *c = *state;
     struct weir_error e;
     static const struct {
-        const char *name, *why;
+        const char *name, *code, *why;
         int err;
     } bad[] = {
-        {"", "known are vfio-user:, model:", -EINVAL},
-        {"eth0", "known are vfio-user:, model:", -EINVAL},
-        {"0000:01:00.0", "kernel VFIO is not supported", -ENOTSUP},
-        {"01:00.0", "kernel VFIO is not supported", -ENOTSUP},
-        {"0000:01:00.0x", "known are", -EINVAL},
-        {"model", "known are", -EINVAL},
+        {"", "device-name", "known are vfio-user:, model:", -EINVAL},
+        {"eth0", "device-name", "known are vfio-user:, model:", -EINVAL},
+        {"0000:ff:1f.7", "device-absent", "no such PCI function", -ENODEV},
+        {"ff:1f.7", "device-absent", "no such PCI function", -ENODEV},
+        {"vfio:ff:1f.7", "device-absent", "no such PCI function", -ENODEV},
+        {"vfio:eth0", "device-name", "'eth0' is no PCI address", -EINVAL},
+        {"ff:1f.7?iommu=some", "device-param", "'iommu=some'", -EINVAL},
+        {"ff:1f.7?vf-token=1", "device-param", "'vf-token=1'", -EINVAL},
+        {"ff:1f.7?", "device-param", "''", -EINVAL},
+        {"0000:01:00.0x", "device-name", "known are", -EINVAL},
+        {"model", "device-name", "known are", -EINVAL},
     };
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_null(weir_device_open(c->w, bad[i].name, NULL, &e));
-        assert_string_equal(e.code, "device-name");
+        assert_string_equal(e.code, bad[i].code);
         assert_int_equal(e.err, bad[i].err);
         if (!strstr(e.why, bad[i].why))
             fail_msg("%s: %s", bad[i].name, e.why);

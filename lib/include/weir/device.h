@@ -13,8 +13,8 @@
  *
  * A PCI function's name may end in parameters: `0000:01:00.0?iommu=type1` goes through a container,
  * `iommu=iommufd` through iommufd (by default the latter where this user may open both files),
- * `iommu=none` without an IOMMU; `vf-token=UUID` opens a virtual function whose physical function is
- * another process's. Devices of one IOMMU group share a space, as the kernel wants it.
+ * `iommu=none` without an IOMMU; `vf-token=UUID` opens a virtual function whose physical function
+ * is another process's. Devices of one IOMMU group share a space, as the kernel wants it.
  *
  * It behaves the same whatever is behind the name. One that is lost (its process died, it was
  * unplugged) stays a valid object: reads return all ones, writes are swallowed.
@@ -73,11 +73,12 @@ struct weir_device_options {
  *
  * Bus mastering is off until a driver turns it on. Failures name the part that failed: unknown
  * prefix ("device-name"), nothing listening ("vfio-user-connect"), a peer that speaks something
- * else ("vfio-user-protocol"), already in use ("device-busy", with by whom if that can be seen). Of a
- * PCI function: not there ("device-absent"), not bound to vfio-pci ("device-driver"), without an
- * IOMMU ("no-iommu"), other members of its group with the host ("group-not-viable"), files that this
- * user may not open ("vfio-permission") or that are missing ("vfio-absent", "iommufd-absent"), what
- * firmware reserves ("device-rmrr"), mappings of the space that it cannot reach ("space-narrowed").
+ * else ("vfio-user-protocol"), already in use ("device-busy", with by whom if that can be seen). Of
+ * a PCI function: not there ("device-absent"), not bound to vfio-pci ("device-driver"), without an
+ * IOMMU ("no-iommu"), other members of its group with the host ("group-not-viable"), files that
+ * this user may not open ("vfio-permission") or that are missing ("vfio-absent", "iommufd-absent"),
+ * what firmware reserves ("device-rmrr"), mappings of the space that it cannot reach
+ * ("space-narrowed").
  */
 struct weir_device *weir_device_open(struct weir *w, const char *name,
                                      const struct weir_device_options *opt, struct weir_error *e);
@@ -140,8 +141,8 @@ unsigned weir_config_cap(struct weir_device *d, uint8_t id);
  *  from opening. */
 int weir_device_bus_master(struct weir_device *d, bool on, struct weir_error *e);
 
-/** Number of interrupts of one kind. Errors and requests of a PCI function come as WEIR_EVENT_*, and
- *  are not among them. */
+/** Number of interrupts of one kind. Errors and requests of a PCI function come as WEIR_EVENT_*,
+ * and are not among them. */
 unsigned weir_device_irqs(struct weir_device *d, enum weir_irq_index kind);
 
 /**
@@ -165,6 +166,15 @@ int weir_device_reset(struct weir_device *d, struct weir_error *e);
  * open are quiesced before; each is then as after opening.
  */
 int weir_device_hot_reset(struct weir_device *d, struct weir_error *e);
+
+/**
+ * Give a PCI function back to the host, which asked for it (WEIR_EVENT_REQUEST): DMA and interrupts
+ * are stopped and its files closed, so that it can be unbound from vfio-pci. The object stays, as
+ * that of a lost device; when the function is bound to vfio-pci again WEIR_EVENT_RETURNED comes.
+ * With a port on it call weir_port_release() instead. -ENOTSUP for devices that are no functions of
+ * this machine.
+ */
+int weir_device_release(struct weir_device *d, struct weir_error *e);
 
 /** True once the device is lost. Any thread. */
 bool weir_device_lost(const struct weir_device *d);

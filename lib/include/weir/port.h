@@ -70,6 +70,10 @@ int weir_port_start(struct weir_port *p, struct weir_error *e);
 /** Stop all queues; buffers go back to the pool. May be started again. */
 int weir_port_stop(struct weir_port *p, struct weir_error *e);
 
+/** After WEIR_EVENT_REQUEST: stop, and give the device back to the host; see weir_device_release().
+ *  When it returns weir_port_recover() starts the port again, if it was started. */
+int weir_port_release(struct weir_port *p, struct weir_error *e);
+
 /** May be called again when it failed after the device was open: it goes on from there.
  *
  *  After WEIR_EVENT_RETURNED: reopen the device and set the port up as it was, started if it was.

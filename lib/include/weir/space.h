@@ -76,8 +76,8 @@ struct weir_space *weir_space_new(struct weir *w, const struct weir_space_option
                                   struct weir_error *e);
 
 struct weir_space_info {
-    const char *kind; /**< "type1", "iommufd", "no-iommu", "vfio-user", "software" */
-    uint64_t page_sizes;                  /**< bit n: pages of 2^n bytes */
+    const char *kind;    /**< "type1", "iommufd", "no-iommu", "vfio-user", "software" */
+    uint64_t page_sizes; /**< bit n: pages of 2^n bytes */
     const struct weir_iova_range *ranges; /**< usable, sorted; valid until a device is attached */
     unsigned n_ranges;
     unsigned iova_bits; /**< width of the highest usable address */

@@ -81,7 +81,8 @@ enum weir_event_type {
     WEIR_EVENT_LOST, /**< the device is gone; its registers read all ones, its bursts return 0 */
     WEIR_EVENT_RETURNED,     /**< a lost device can be opened again: weir_port_recover() */
     WEIR_EVENT_LINK,         /**< link went up or down; see weir_port_link() */
-    WEIR_EVENT_REQUEST,      /**< the host wants the device back: stop and close it */
+    WEIR_EVENT_REQUEST,      /**< the host wants the device back: weir_port_release(), or close it.
+                                  Who asks, for example by unbinding the driver, waits for it. */
     WEIR_EVENT_DEVICE_ERROR, /**< the device reported an unrecoverable error */
 };
 
