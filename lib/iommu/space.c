@@ -105,6 +105,11 @@ void *weir_space_priv(const struct weir_space *s)
     return s->priv;
 }
 
+bool weir_space_is_physical(const struct weir_space *s)
+{
+    return s->ops->physical;
+}
+
 void weir_space_ref(struct weir_space *s)
 {
     s->devices++;
