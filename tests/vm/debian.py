@@ -83,16 +83,21 @@ def run(*command, **options):
     return done.stdout
 
 
+def codename():
+    """The machine's own release, such as bookworm."""
+    with open('/etc/os-release', encoding='utf-8') as release:
+        match = re.search(r'^VERSION_CODENAME="?(\w+)', release.read(), re.M)
+    return match[1] if match else 'sid'
+
+
 def mirror():
     """The URI of Debian's archive, from the machine's own apt sources."""
-    with open('/etc/os-release', encoding='utf-8') as release:
-        codename = dict(line.strip().split('=', 1) for line in release if '=' in line).get(
-            'VERSION_CODENAME', '').strip('"')
+    own = codename()
     targets = run('apt-get', 'indextargets', '--format', '$(RELEASE) $(COMPONENT) $(REPO_URI)',
                   'Created-By: Packages')
     for line in targets.splitlines():
         suite, component, uri = line.split(' ', 2)
-        if component == 'main' and suite in (codename, 'stable', 'testing', 'unstable', 'sid'):
+        if component == 'main' and suite in (own, 'stable', 'testing', 'unstable', 'sid'):
             return uri
     raise Unavailable('no source of apt on this machine is an archive of Debian')
 
