@@ -163,14 +163,14 @@ def depmod():
     return shutil.which('depmod', path=os.environ.get('PATH', '') + ':/usr/sbin:/sbin') or 'depmod'
 
 
-def unpacked(package_set, refresh=False, say=print):
+def unpacked(package_set):
     """The folder that holds the files of the set's packages, as below /."""
     folder = present(package_set)
-    if folder and not refresh:
+    if folder:
         return folder
     with locked('apt'):
         folder = present(package_set)  # another run may have made it while this one waited
-        if folder and not refresh:
+        if folder:
             return folder
         start = time.monotonic()
         apt = Apt(package_set.suites)
@@ -183,9 +183,6 @@ def unpacked(package_set, refresh=False, say=print):
         lead = versions.get(package_set.packages[0]) or chosen[-1][1]
         folder = cache('packages', f'{package_set.name}_{lead.split(":")[-1]}_'
                        + package_set.key())
-        if os.path.isdir(folder):
-            os.utime(folder)
-            return folder
         with made_whole(folder) as making:
             debs = tempfile.mkdtemp(prefix='debs-', dir=making)
             apt.get('download', *(f'{name}={version}' for name, version in chosen), cwd=debs)
@@ -198,6 +195,6 @@ def unpacked(package_set, refresh=False, say=print):
             index_modules(making)
             with open(os.path.join(making, 'versions'), 'w', encoding='utf-8') as listing:
                 listing.writelines(f'{name} {version}\n' for name, version in chosen)
-        say(f'   {package_set.name} {lead}: {len(chosen)} packages, {size >> 20} MiB,'
+        print(f'   {package_set.name} {lead}: {len(chosen)} packages, {size >> 20} MiB,'
             f' unpacked in {time.monotonic() - start:.0f} s')
         return folder

@@ -219,7 +219,7 @@ def own_layer(path, build, run, settings):
     """The project's files for one run of a case: its programs, the test, and what init has to do."""
     with open(path, 'wb') as out:
         archive = Archive(out)
-        archive.file('init', os.path.join(HERE, 'guest/init'))
+        archive.file('init', os.path.join(HERE, 'guest/init.sh'))
         for name in ('tools/weir', 'examples/l2fwd'):
             archive.program('usr/bin/' + os.path.basename(name), os.path.join(build, name))
         for name in sorted(os.listdir(os.path.join(HERE, 'guest'))):

@@ -56,14 +56,14 @@ def present(kind):
     return _kernel(root, 'boot/vmlinuz-*') if root else None
 
 
-def prepare(kind, jobs, say=print):
+def prepare(kind, jobs):
     """The kernel, fetched or built if it is not in the cache."""
     if kind != 'small':
-        debian.unpacked(STOCK[kind], say=say)
+        debian.unpacked(STOCK[kind])
     elif not present(kind):
         with debian.locked('small-kernel'):
             if not present(kind):
-                _build(jobs, say)
+                _build(jobs)
     return present(kind)
 
 
@@ -76,10 +76,11 @@ def _small_key():
     return hashlib.sha256('\n'.join([SOURCE.key(), *_wanted()]).encode()).hexdigest()[:8]
 
 
-def _build(jobs, say):
+def _build(jobs):
     start = time.monotonic()
-    source = debian.unpacked(SOURCE, say=say)
+    source = debian.unpacked(SOURCE)
     version = re.search(r'_([0-9.]+)', os.path.basename(source))[1]
+    print(f'   small kernel {version}: being built, once; with {jobs} jobs')
     with debian.made_whole(debian.cache('kernels', f'small-{version}-{_small_key()}')) as folder:
         tree = os.path.join(folder, 'tree')
         os.mkdir(tree)
@@ -103,4 +104,4 @@ def _build(jobs, say):
         shutil.rmtree(tree)
         for link in glob.glob(os.path.join(folder, 'lib/modules/*/build')):
             os.unlink(link)
-    say(f'   small kernel {version}: built in {time.monotonic() - start:.0f} s')
+    print(f'   small kernel {version}: built in {time.monotonic() - start:.0f} s')

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 
 import debian
 import initramfs
@@ -25,7 +26,7 @@ import kernel
 
 QEMU = debian.PackageSet('qemu', ('trixie', 'trixie-backports'), ('qemu-system-x86',))
 
-# isa-debug-exit makes 2 * value + 1 of what guest/init writes.
+# isa-debug-exit makes 2 * value + 1 of what guest/init.sh writes.
 PASSED, FAILED, SKIPPED, BROKEN = 3, 5, 7, 9
 HANG = 'hang'
 
@@ -54,19 +55,6 @@ def qemu_command():
     return command
 
 
-class Lines:
-    """Lines of the guest for the host function, as they come."""
-
-    def __init__(self):
-        self.queue = queue.Queue()
-
-    def get(self, deadline):
-        try:
-            return self.queue.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            raise HostError('the guest said nothing more in time') from None
-
-
 class Host:
     """What a case's host function gets."""
 
@@ -81,7 +69,10 @@ class Host:
         deadline = time.monotonic() + timeout
         seen = []
         while True:
-            line = self._run.dialog.get(deadline)
+            try:
+                line = self._run.dialog.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise HostError(f'no /{pattern}/ in {timeout} s; the guest said {seen}') from None
             if line is None:
                 raise HostError(f'the guest ended before it said /{pattern}/; it said {seen}')
             match = re.search(pattern, line)
@@ -174,7 +165,7 @@ class Run:
         self.ports = {}
         self.log = []  # (source, line)
         self.log_lock = threading.Lock()
-        self.dialog = Lines()
+        self.dialog = queue.Queue()  # lines of the guest for the host function; None: no more
         self.qmp = None
 
     def log_text(self):
@@ -186,13 +177,14 @@ class Run:
             return [line for source, line in self.log if source == 'test']
 
     def settings(self):
-        """/etc/case, which guest/init sources."""
+        """/etc/case, which guest/init.sh sources."""
         case = self.case
         modules = [*case.modules]
         if case.iommu == 'virtio':
             modules[:0] = ['virtio_pci', 'virtio_iommu']
         if case.vfio:
-            modules.append('vfio-pci')
+            # vfio.ko only names type1 as a soft dependency, which busybox's modprobe leaves out.
+            modules += ['vfio_iommu_type1', 'vfio-pci']
 
         def quoted(text):
             return "'" + str(text).replace("'", "'\\''") + "'"
@@ -291,8 +283,7 @@ class Run:
             passed.append(theirs)
             self.ports[name] = ours
             command += ['-chardev', f'socket,id={name},fd={theirs.fileno()}']
-            command += (['-mon', 'chardev=monitor,mode=control'] if name == 'monitor'
-                        else ['-serial', f'chardev:{name}'])
+            command += ['-qmp' if name == 'monitor' else '-serial', f'chardev:{name}']
         self.qmp = Monitor(self.ports['monitor'])
         return passed
 
@@ -317,11 +308,11 @@ class Run:
                     for line in lines:
                         text = line.decode(errors='replace').strip('\r')
                         if text and key.data == 'host':
-                            self.dialog.queue.put(text)
+                            self.dialog.put(text)
                         if text:
                             with self.log_lock:
                                 self.log.append((key.data, text))
-        self.dialog.queue.put(None)
+        self.dialog.put(None)
 
     def go(self):
         """Boots, and returns QEMU's exit status or HANG; HostError if the host side failed."""
@@ -348,7 +339,7 @@ class Run:
 
             deadline = time.monotonic() + self.case.timeout
             if self.case.host and not self.interactive:
-                self.case.host(Host(self))
+                self.call_host()
             try:
                 status = qemu.wait(None if self.interactive else
                                    max(0.1, deadline - time.monotonic()))
@@ -358,6 +349,14 @@ class Run:
             for thread in threads:
                 thread.join(10)
             return status
+
+    def call_host(self):
+        try:
+            self.case.host(Host(self))
+        except HostError:
+            raise
+        except Exception as error:  # whatever it is, the case has failed
+            raise HostError(f'{error!r}\n{traceback.format_exc()}') from error
 
     def read_qemu(self, qemu):
         for line in qemu.stdout:

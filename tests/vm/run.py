@@ -20,6 +20,7 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
+sys.stdout.reconfigure(line_buffering=True)
 
 import case as cases  # pylint: disable=wrong-import-position
 import debian
@@ -97,11 +98,10 @@ def run_case(case):
         if status != machine.HANG or attempt == ATTEMPTS:
             break
         print(f'# HANG: ended after {case.timeout} s, tried once more;'
-              f' see {save_log(run, f"{case.name}-hang")}', flush=True)
+              f' see {save_log(run, f"{case.name}-hang")}')
 
     lines = run.test_lines()
-    print('\n'.join(lines))
-    print(f'# {accel}, {time.monotonic() - start:.1f} s')
+    print(f'# {accel}, {time.monotonic() - start:.1f} s', *lines, sep='\n')
     if status == machine.PASSED:
         return 0
     if status == machine.SKIPPED:
@@ -143,6 +143,8 @@ def prepare(chosen):
     for kind in kernel.KINDS:
         if any(case.kernel == kind for case in chosen):
             kernel.prepare(kind, jobs)
+    if os.path.exists(os.path.join(build_root(), 'tools/weir')):
+        print(f'   machines run under {machine.accelerator(probe)}')
 
 
 def main(argv):

@@ -20,3 +20,14 @@ CASES.append(Case(
     'boot-x540', 'an X540 model is a PCI function of the guest, in a group of its own',
     run='boot.sh', devices=(root_port(1), X540('a', bus='rp1')), vfio=('01:00.0',), memory=512,
     env={'DEVICES': '01:00.0=8086:1528', 'GROUPS_WANTED': '01:00.0'}))
+
+
+def unplug(h):
+    h.expect('^take the device$')
+    h.qmp('device_del', id='dev')
+    h.wait_event('DEVICE_DELETED')
+    h.send('it is gone')
+
+
+CASES.append(Case('boot-dialog', 'the host function unplugs a device and talks with the guest',
+                  run='dialog.sh', devices=(root_port(1), 'edu,bus=rp1,id=dev'), host=unplug))

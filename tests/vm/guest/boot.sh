@@ -7,7 +7,9 @@
 #   DEVICES        address=vendor:device words
 #   VFIO           (from the case) devices that init has bound to vfio-pci
 #   TAKEN          a device that vfio-pci must not get
+# shellcheck source=tests/vm/guest/tap.sh
 . /test/tap.sh
+# shellcheck source=tests/vm/guest/vfio.sh
 . /test/vfio.sh
 
 for word in $DEVICES; do

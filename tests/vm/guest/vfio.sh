@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=sh
-# Sourced by guest/init and by tests: devices and drivers through sysfs.
+# Sourced by guest/init.sh and by tests: devices and drivers through sysfs.
 
 # vfio_bind ADDRESS: takes the device from its driver, if any, and gives it to vfio-pci.
 vfio_bind() {

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The first process of a test guest: sets it up as /etc/case says, runs the test with its output on
 # ttyS1, and tells QEMU the verdict. What goes wrong here is on the console.
+# shellcheck shell=sh disable=SC1091
 
 # verdict VALUE: QEMU exits with 2 * VALUE + 1, see machine.py.
 verdict() {
     sleep 0.2 # for the console's last line to get out
-    printf "\\00$1" | dd of=/dev/port bs=1 seek=244 count=1 2>/dev/null
+    printf '%b' "\\0$1" | dd of=/dev/port bs=1 seek=244 count=1 2>/dev/null
     poweroff -f
 }
 broken() {
