@@ -14,7 +14,6 @@
 #define DEFAULT_DEPTH      64
 #define MAX_DEPTH          65536
 #define DEFAULT_TIMEOUT_MS 5000
-#define MAX_TIMEOUT_MS     600000
 
 /* Any thread may notice a loss; who sleeps on the descriptor is woken. */
 static void on_lost(struct weir_device *d)
@@ -65,30 +64,29 @@ static void release(struct weir_channel *ch)
     free(ch);
 }
 
-static int check_options(const struct weir_device *d, const struct weir_channel_options *o,
-                         const struct weir_driver *driver, struct weir_error *e)
+static int check_width(const struct weir_device *d, const struct weir_arena *arena,
+                       const struct weir_driver *driver, struct weir_error *e)
 {
     const struct weir_dma_limits *l = &driver->dma->limits;
     struct weir_arena_info info;
 
-    if (o->depth > MAX_DEPTH || o->timeout_ms > MAX_TIMEOUT_MS)
-        return weir_fail(e, -EINVAL, "channel-options",
-                         "open a channel on %s\ndepth is %u and timeout_ms %u, the limits are %u "
-                         "and %u\nuse smaller ones, or 0 for the defaults",
-                         d->name, o->depth, o->timeout_ms, MAX_DEPTH, MAX_TIMEOUT_MS);
-    if (!o->arena)
+    weir_arena_info(arena, &info);
+    if (weir_channel_reaches(l, info.iova.addr, info.max_bytes))
         return 0;
-    weir_arena_info(o->arena, &info);
-    if (!weir_channel_reaches(l, info.iova.addr, info.max_bytes))
-        return weir_fail(e, -ERANGE, "channel-width",
-                         "open a channel on %s with arena %s\nthe arena has IOVA [%#llx, %#llx]; "
-                         "driver %s has %u address bits, up to %#llx\n"
-                         "give the device an arena of its own, made with "
-                         "weir_arena_options.iova_bits = %u",
-                         d->name, info.name, (unsigned long long)info.iova.addr,
-                         (unsigned long long)(info.iova.addr + info.max_bytes - 1), driver->name,
-                         l->iova_bits, (unsigned long long)weir_channel_last(l), l->iova_bits);
-    return 0;
+    return weir_fail(e, -ERANGE, "channel-width",
+                     "open a channel on %s with arena %s\nthe arena has IOVA [%#llx, %#llx], and "
+                     "the device (driver %s) %u address bits\n"
+                     "give it an arena of its own, made with weir_arena_options.iova_bits = %u",
+                     d->name, info.name, (unsigned long long)info.iova.addr,
+                     (unsigned long long)(info.iova.addr + info.max_bytes - 1), driver->name,
+                     l->iova_bits, l->iova_bits);
+}
+
+static void no_resources(const struct weir_device *d, struct weir_error *e)
+{
+    weir_fail(e, -errno, errno == ENOMEM ? "no-memory" : "no-descriptors",
+              "open a channel on %s\n%s\nraise the limit that is in the way", d->name,
+              strerror(errno));
 }
 
 struct weir_channel *weir_channel_new(struct weir_device *d, const struct weir_channel_options *opt,
@@ -97,11 +95,11 @@ struct weir_channel *weir_channel_new(struct weir_device *d, const struct weir_c
     const struct weir_driver *driver;
     struct weir_channel *ch;
 
-    if (!opt || opt->size != sizeof(*opt)) {
+    if (!opt || opt->size != sizeof(*opt) || opt->depth > MAX_DEPTH) {
         weir_fail(e, -EINVAL, "options-size",
-                  "open a channel\nweir_channel_options.size is %zu, this library expects %zu\n"
-                  "set it to sizeof(struct weir_channel_options)",
-                  opt ? opt->size : 0, sizeof(*opt));
+                  "open a channel on %s\nits options have size %zu, this library expects %zu; and "
+                  "depth %u, the limit is %u\nset .size = sizeof(struct weir_channel_options)",
+                  d->name, opt ? opt->size : 0, sizeof(*opt), opt ? opt->depth : 0, MAX_DEPTH);
         return NULL;
     }
     if (d->channel || d->port) {
@@ -111,38 +109,31 @@ struct weir_channel *weir_channel_new(struct weir_device *d, const struct weir_c
         return NULL;
     }
     driver = weir_user_driver(d, WEIR_CLASS_DMA, "a channel", e);
-    if (!driver || check_options(d, opt, driver, e))
+    if (!driver || (opt->arena && check_width(d, opt->arena, driver, e)))
         return NULL;
 
     ch = calloc(1, sizeof(*ch));
-    if (ch) {
-        ch->depth = opt->depth ? opt->depth : DEFAULT_DEPTH;
-        ch->slots = calloc(ch->depth, sizeof(*ch->slots));
-    }
-    if (!ch || !ch->slots) {
-        free(ch);
-        weir_fail(e, -ENOMEM, "no-memory", "open a channel on %s\nout of memory", d->name);
+    if (!ch) {
+        no_resources(d, e);
         return NULL;
     }
     ch->device = d;
     ch->driver = driver;
     ch->ops = driver->dma;
+    ch->depth = opt->depth ? opt->depth : DEFAULT_DEPTH;
+    ch->slots = calloc(ch->depth, sizeof(*ch->slots));
     ch->timeout_ns = (opt->timeout_ms ? opt->timeout_ms : DEFAULT_TIMEOUT_MS) * UINT64_C(1000000);
-    ch->fd = -1;
+    ch->fd = opt->use_interrupt ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
     ch->user.arena = opt->arena;
     ch->user.space = d->space;
     ch->copier =
         (struct weir_copier){.weir = d->weir, .device = d, .interrupt = opt->use_interrupt};
-    if (opt->use_interrupt)
-        ch->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (opt->use_interrupt && ch->fd < 0)
-        weir_fail(e, -errno, "no-descriptors",
-                  "open a channel on %s\neventfd: %s\nraise the limit on open files: ulimit -n",
-                  d->name, strerror(errno));
-    else if (!ch->user.arena || !weir_user_map(&ch->user, e))
-        ch->opened = ch->ops->open(&ch->copier, e) == 0;
     d->channel = ch;
     d->on_lost = on_lost;
+    if (!ch->slots || (opt->use_interrupt && ch->fd < 0))
+        no_resources(d, e);
+    else if (!ch->user.arena || !weir_user_map(&ch->user, e))
+        ch->opened = ch->ops->open(&ch->copier, e) == 0;
     if (!ch->opened || start(ch, e)) {
         release(ch);
         return NULL;

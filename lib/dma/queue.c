@@ -81,67 +81,63 @@ static void advance(struct weir_channel *ch)
     feed(ch);
 }
 
-static int refuse_width(const struct weir_channel *ch, const char *which, weir_iova_t iova,
-                        size_t len, struct weir_error *e)
-{
-    const struct weir_dma_limits *l = &ch->ops->limits;
+/* What check() looks at. */
+struct asked {
+    const struct weir_channel *ch;
+    uint64_t dst, src;
+    size_t len;
+};
 
-    return weir_fail(e, -ERANGE, "channel-width",
-                     "copy %zu bytes on %s\nthe %s at IOVA %#llx is out of the device's reach: "
-                     "driver %s has %u address bits, up to %#llx\n"
-                     "use buffers of an arena made with weir_arena_options.iova_bits = %u",
-                     len, ch->device->name, which, (unsigned long long)iova.addr, ch->driver->name,
-                     l->iova_bits, (unsigned long long)weir_channel_last(l), l->iova_bits);
+static int refuse(const struct asked *a, struct weir_error *e, int err, const char *code,
+                  const char *why, const char *fix)
+{
+    const struct weir_dma_limits *l = &a->ch->ops->limits;
+
+    return weir_fail(e, err, code,
+                     "copy %zu bytes from IOVA %#llx to %#llx on %s\n%s (driver %s takes 1 to %u "
+                     "bytes, in multiples of %u, with %u address bits)\n%s",
+                     a->len, (unsigned long long)a->src, (unsigned long long)a->dst,
+                     a->ch->device->name, why, a->ch->driver->name, l->max_len, l->align,
+                     l->iova_bits, fix);
 }
 
-static int check(const struct weir_channel *ch, weir_iova_t dst, weir_iova_t src, size_t len,
-                 struct weir_error *e)
+static int check(const struct asked *a, struct weir_error *e)
 {
+    const struct weir_channel *ch = a->ch;
     const struct weir_dma_limits *l = &ch->ops->limits;
-    const char *name = ch->device->name;
 
     if (weir_device_lost(ch->device))
-        return weir_fail(e, -ENODEV, "device-lost",
-                         "copy %zu bytes on %s\nthe device is lost\n"
-                         "wait for WEIR_EVENT_RETURNED, then call weir_channel_recover()",
-                         len, name);
+        return refuse(a, e, -ENODEV, "device-lost", "the device is lost",
+                      "wait for WEIR_EVENT_RETURNED, then call weir_channel_recover()");
     if (ch->stuck)
-        return weir_fail(e, -EIO, "channel-stuck",
-                         "copy %zu bytes on %s\nthe device hangs and is kept off the bus\n"
-                         "call weir_channel_recover(), or close the channel",
-                         len, name);
-    if (!len || len > l->max_len)
-        return weir_fail(e, -EINVAL, "channel-length",
-                         "copy %zu bytes on %s\ndriver %s copies 1 to %u bytes at once\n"
-                         "split longer copies; there is no empty one",
-                         len, name, ch->driver->name, l->max_len);
-    if (!weir_channel_reaches(l, src.addr, len))
-        return refuse_width(ch, "source", src, len, e);
-    if (!weir_channel_reaches(l, dst.addr, len))
-        return refuse_width(ch, "destination", dst, len, e);
-    if ((src.addr | dst.addr | len) & (l->align - 1))
-        return weir_fail(e, -EINVAL, "channel-align",
-                         "copy %zu bytes on %s\nfrom %#llx to %#llx: addresses and length are to "
-                         "be multiples of %u\nalign the buffers and round the length up",
-                         len, name, (unsigned long long)src.addr, (unsigned long long)dst.addr,
-                         l->align);
-    if (src.addr - dst.addr < len || dst.addr - src.addr < len)
-        return weir_fail(e, -EINVAL, "channel-overlap",
-                         "copy %zu bytes on %s\nfrom %#llx to %#llx: the two overlap, and devices "
-                         "copy in pieces\ncopy through a third buffer",
-                         len, name, (unsigned long long)src.addr, (unsigned long long)dst.addr);
+        return refuse(a, e, -EIO, "channel-stuck", "the device hangs and is kept off the bus",
+                      "call weir_channel_recover(), or close the channel");
+    if (!a->len || a->len > l->max_len)
+        return refuse(a, e, -EINVAL, "channel-length", "the device has no copies of that length",
+                      "split what is too long");
+    if (!weir_channel_reaches(l, a->src, a->len) || !weir_channel_reaches(l, a->dst, a->len))
+        return refuse(a, e, -ERANGE, "channel-width",
+                      weir_channel_reaches(l, a->src, a->len)
+                          ? "the device cannot reach all of the destination"
+                          : "the device cannot reach all of the source",
+                      "use buffers of an arena that was made with "
+                      "weir_arena_options.iova_bits of the device's width");
+    if ((a->src | a->dst | a->len) & (l->align - 1))
+        return refuse(a, e, -EINVAL, "channel-align", "that is not aligned",
+                      "align the buffers and round the length up");
+    if (a->src - a->dst < a->len || a->dst - a->src < a->len)
+        return refuse(a, e, -EINVAL, "channel-overlap",
+                      "the two overlap, and devices copy in pieces", "copy through a third buffer");
     if (ch->n == ch->depth)
-        return weir_fail(e, -EAGAIN, "channel-full",
-                         "copy %zu bytes on %s\nall %u places of its queue are taken\n"
-                         "fetch copies that are done with weir_channel_poll() and try again",
-                         len, name, ch->depth);
+        return refuse(a, e, -EAGAIN, "channel-full", "its queue is full",
+                      "fetch copies that are done with weir_channel_poll() and try again");
     return 0;
 }
 
 int weir_channel_copy(struct weir_channel *ch, weir_iova_t dst, weir_iova_t src, size_t len,
                       uint64_t cookie, struct weir_error *e)
 {
-    int ret = check(ch, dst, src, len, e);
+    int ret = check(&(struct asked){ch, dst.addr, src.addr, len}, e);
 
     if (ret)
         return ret;

@@ -49,9 +49,10 @@ struct weir_port *weir_port_new(struct weir_device *d, const struct weir_port_op
     struct weir_port *p;
     struct weir_net *n;
 
-    if (d->port) {
+    if (d->port || d->channel) {
         weir_fail(e, -EBUSY, "device-busy",
-                  "open a port on %s\na port uses it already\nclose that port first", d->name);
+                  "open a port on %s\na %s uses it already\nclose that first", d->name,
+                  d->port ? "port" : "channel");
         return NULL;
     }
     driver = weir_user_driver(d, WEIR_CLASS_NET, "a port", e);

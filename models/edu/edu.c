@@ -36,8 +36,8 @@ static int bad_param(const char *key, const char *value, const char *want, struc
 {
     char shown[80];
     weir_printable(shown, sizeof(shown), value, strlen(value));
-    return weir_fail(e, -EINVAL, "model-param",
-                     "make an edu model\n%s cannot be '%s'\nwrite %s=%s", key, shown, key, want);
+    return weir_fail(e, -EINVAL, "model-param", "make an edu model\n%s cannot be '%s'\nwrite %s=%s",
+                     key, shown, key, want);
 }
 
 static bool number(const char *text, uint64_t max, uint64_t *out)

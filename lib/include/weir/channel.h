@@ -12,10 +12,8 @@
  * struct weir_arena *low = weir_arena_new(w, &(struct weir_arena_options){
  *     .size = sizeof(struct weir_arena_options), .bytes = 1 << 20, .iova_bits = 28}, &err);
  * struct weir_channel *ch = weir_channel_open(w, "model:edu",
- *     &(struct weir_channel_options){.size = sizeof(struct weir_channel_options), .arena = low}, &err);
- * struct weir_dma a, b;
- * struct weir_copy_done done;
- * weir_dma_alloc(low, 4096, 0, &a, &err);
+ *     &(struct weir_channel_options){.size = sizeof(struct weir_channel_options), .arena = low},
+ * &err); struct weir_dma a, b; struct weir_copy_done done; weir_dma_alloc(low, 4096, 0, &a, &err);
  * weir_dma_alloc(low, 4096, 0, &b, &err);
  * weir_channel_copy(ch, b.iova, a.iova, 4096, 1, &err);
  * while (weir_channel_poll(ch, &done, 1) == 0)
