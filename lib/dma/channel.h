@@ -26,7 +26,8 @@ struct weir_channel {
     struct weir_slot *slots;
     unsigned depth, first, n, n_done, n_begun;
     uint64_t timeout_ns;
-    uint64_t progress, progress_at; /* the driver's count as seen last, and since when it is that */
+    uint64_t progress;    /* the driver's count as seen last */
+    uint64_t waits_since; /* when it was first seen to stand still; 0: it was not */
 };
 
 /* The highest address that the device can put on the bus. */

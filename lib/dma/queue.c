@@ -50,7 +50,7 @@ static void feed(struct weir_channel *ch)
 {
     while (ch->n_begun < ch->ops->limits.in_flight && ch->n_done + ch->n_begun < ch->n) {
         if (!ch->n_begun) /* the device did nothing because there was nothing to do */
-            ch->progress_at = weir_now_ns();
+            ch->waits_since = 0;
         ch->ops->copy(&ch->copier, &slot(ch, ch->n_done + ch->n_begun)->copy);
         ch->n_begun++;
     }
@@ -73,8 +73,11 @@ static void advance(struct weir_channel *ch)
         end(ch, 0);
     if (ch->progress != ch->copier.progress) {
         ch->progress = ch->copier.progress;
-        ch->progress_at = weir_now_ns();
-    } else if (ch->n_begun && weir_now_ns() - ch->progress_at > ch->timeout_ns) {
+        ch->waits_since = 0;
+    } else if (!ch->waits_since) {
+        /* Time counts from being looked at, not while the application does other things. */
+        ch->waits_since = weir_now_ns();
+    } else if (weir_now_ns() - ch->waits_since > ch->timeout_ns) {
         give_up(ch);
         return;
     }
