@@ -71,7 +71,7 @@ static void advance(struct weir_channel *ch)
         end(ch, ended);
     for (; ended > 0 && ch->n_begun; ended--)
         end(ch, 0);
-    if (ch->progress != ch->copier.progress) {
+    if (ended || ch->progress != ch->copier.progress) {
         ch->progress = ch->copier.progress;
         ch->waits_since = 0;
     } else if (!ch->waits_since) {

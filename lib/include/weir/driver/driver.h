@@ -157,8 +157,8 @@ struct weir_copier {
     struct weir *weir;
     struct weir_device *device;
     bool interrupt;    /**< copies are to raise vector 0 as poll() gets something to do */
-    uint64_t progress; /**< the driver counts here what shows that the device works; a copy during
-                            which it stands still for too long has failed */
+    uint64_t progress; /**< the driver counts here parts of copies that were done: a device that
+                            does none of anything for too long is given up */
     void *priv;        /**< the driver's */
 };
 
