@@ -26,6 +26,7 @@
 #define WEIR_WEIR_H
 
 #include <weir/arena.h>
+#include <weir/channel.h>
 #include <weir/device.h>
 #include <weir/error.h>
 #include <weir/io.h>
