@@ -220,7 +220,7 @@ def own_layer(path, build, run, settings):
     with open(path, 'wb') as out:
         archive = Archive(out)
         archive.file('init', os.path.join(HERE, 'guest/init.sh'))
-        for name in ('tools/weir', 'examples/l2fwd'):
+        for name in ('tools/weir', 'examples/copy', 'examples/l2fwd'):
             archive.program('usr/bin/' + os.path.basename(name), os.path.join(build, name))
         for name in sorted(os.listdir(os.path.join(HERE, 'guest'))):
             if name.endswith('.sh'):
