@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How a VM case is declared. The files in cases/ are read in the order of their names; each has a
-list CASES. docs/testing-vm.md explains it with examples."""
+"""How a VM case is declared; docs/testing-vm.md explains it with examples."""
 import dataclasses
 import importlib
 import os
 import shlex
-import sys
 import typing
+
+import cases
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -52,18 +52,16 @@ def root_port(number, options=''):
 
 
 def every_case():
-    cases = {}
-    sys.path.insert(0, HERE)
-    for path in case_files():
-        name = os.path.basename(path)[:-3]
+    known = {}
+    for name in cases.FILES:
         for case in importlib.import_module(f'cases.{name}').CASES:
-            if case.name in cases:
+            if case.name in known:
                 raise ValueError(f'two VM cases are named {case.name}')
-            cases[case.name] = case
-    return cases
+            known[case.name] = case
+    return known
 
 
-def case_files():
-    folder = os.path.join(HERE, 'cases')
-    return sorted(os.path.join(folder, name) for name in os.listdir(folder)
-                  if name.endswith('.py') and name != '__init__.py')
+def declarations():
+    """The files that say which cases there are."""
+    return [os.path.join(HERE, 'case.py'), os.path.join(HERE, 'cases/__init__.py'),
+            *(os.path.join(HERE, 'cases', name + '.py') for name in cases.FILES)]

@@ -27,8 +27,11 @@ FOLDERS = ('proc', 'sys', 'dev', 'tmp', 'run', 'root', 'etc', 'test', 'usr/bin',
 MODULES = ('vfio-pci', 'vfio_iommu_type1', 'virtio_pci', 'virtio_iommu', 'pci-stub', 'ixgbe',
            'ixgbevf', 'igb', 'igbvf', 'e1000e', 'nvme', 'ahci', 'virtio_net', 'virtio_console',
            'tun', 'veth', '8021q')
-# Of Debian packages a guest needs no words.
-WORDS = re.compile(r'^usr/share/(doc|man|info|locale|lintian|bash-completion|common-licenses)/')
+# Of the packages that a case asks for a guest needs no words, nothing to build with, and none of what
+# they only depend on for their installation.
+LEFT_OUT = re.compile(r'^usr/(include|share/(doc|man|info|locale|lintian|bash-completion))/|\.a$'
+                      r'|/gconv/|^(usr/)?lib/udev/')
+NOT_RUN = '^(debconf|dpkg|gcc-.*-base|(lib)?perl.*|(lib)?python3.*|tar|usrmerge)$'
 
 
 class Archive:
@@ -205,14 +208,15 @@ def _write_base(archive, kernel, box, more_modules):
 def package_set(packages):
     """The packages that a case wants in its guest. They come from the machine's own release, since
     the project's binaries bring this machine's libraries, and both have to get along."""
-    return debian.PackageSet('guest-' + '-'.join(packages), (debian.codename(),), tuple(packages))
+    return debian.PackageSet('guest-' + '-'.join(packages), (debian.codename(),), tuple(packages),
+                             drop=NOT_RUN)
 
 
 def packages_layer(packages):
     """The path of the archive with these packages' files, which have to be in the cache."""
     folder = debian.present(package_set(packages))
     path = debian.cache('initramfs', os.path.basename(folder) + '.cpio')
-    return _made(path, lambda archive: archive.tree(folder, WORDS))
+    return _made(path, lambda archive: archive.tree(folder, LEFT_OUT))
 
 
 def own_layer(path, build, run, settings):

@@ -273,7 +273,7 @@ class Run:
         passed = []
         if self.interactive:
             command += ['-chardev', 'stdio,id=console,mux=on,signal=off', '-serial',
-                        'chardev:console', '-mon', 'chardev=console', '-serial', 'null']
+                        'chardev:console', '-monitor', 'chardev:console', '-serial', 'null']
             names = ['host']
         else:
             names = ['console', 'test', 'host']

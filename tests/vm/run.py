@@ -22,13 +22,13 @@ import time
 sys.dont_write_bytecode = True
 sys.stdout.reconfigure(line_buffering=True)
 
-import case as cases  # pylint: disable=wrong-import-position
-import debian
+import debian  # pylint: disable=wrong-import-position
 import initramfs
 import kernel
 import machine
+from case import HERE, declarations, every_case
 
-ROOT = os.path.dirname(os.path.dirname(cases.HERE))
+ROOT = os.path.dirname(os.path.dirname(HERE))
 ATTEMPTS = 2  # a guest that hangs gets a second chance, everything else does not
 LAST_LINES = 40
 
@@ -50,7 +50,7 @@ def missing(case):
 
 def probe():
     """Whether KVM works here, with an IOMMU: one boot."""
-    chosen = [c for c in cases.every_case().values() if c.name == 'boot-intel-stock']
+    chosen = [c for c in every_case().values() if c.name == 'boot-intel-stock']
     if not chosen or missing(chosen[0]):
         return False
     trial = machine.Run(dataclasses.replace(chosen[0], timeout=60), build_root(), 'kvm')
@@ -148,7 +148,7 @@ def prepare(chosen):
 
 
 def main(argv):
-    known = cases.every_case()
+    known = every_case()
     command, names = (argv[1], argv[2:]) if len(argv) > 1 else ('help', [])
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -162,7 +162,7 @@ def main(argv):
             print(f'case {case.name}')
         for program in sorted({c.program() for c in chosen if not c.program().endswith('.sh')}):
             print(f'program {program}')
-        for path in (*cases.case_files(), os.path.join(cases.HERE, 'case.py')):
+        for path in declarations():
             print(f'file {path}')
     elif command == 'prepare':
         prepare(chosen)
