@@ -40,17 +40,17 @@ const char *weir_file_holder(const char *proc, const char *path, char *out, size
         char name[64], shown[64];
         int n;
 
-        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || atoi(entry->d_name) == getpid() ||
             !has_open(proc, entry->d_name, path))
             continue;
         n = weir_sysfs_text(name, sizeof(name), "%s/%s/comm", proc, entry->d_name);
         weir_printable(shown, sizeof(shown), name, n < 0 ? 0 : (size_t)n);
-        if (atoi(entry->d_name) == getpid())
-            snprintf(out, size, "this process");
-        else
-            snprintf(out, size, "process %s (%s)", entry->d_name, shown);
+        snprintf(out, size, "process %s (%s)", entry->d_name, shown);
     }
     if (dir)
         closedir(dir);
+    /* Last, as the caller may have it open for having been refused what comes after opening. */
+    if (!*out && has_open(proc, "self", path))
+        snprintf(out, size, "this process");
     return out;
 }
