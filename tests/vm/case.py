@@ -35,6 +35,7 @@ class Case:
     memory: int = 256  # MiB
     packages: tuple = ()  # Debian packages whose files the guest has
     env: dict = dataclasses.field(default_factory=dict)  # environment of the test
+    before: typing.Optional[typing.Callable] = None  # before(tmp, build), before models are served
     host: typing.Optional[typing.Callable] = None  # host(h), see machine.Host; runs beside the VM
     netns: bool = False  # models and host function run in a network namespace of their own
     qemu: tuple = ()  # more arguments of QEMU

@@ -321,6 +321,8 @@ class Run:
             self.tmp = tempfile.mkdtemp(prefix='weir-vm-')
             stack.callback(shutil.rmtree, self.tmp, ignore_errors=True)
             stack.callback(self.end_models)
+            if self.case.before:
+                self.case.before(self.tmp, self.build)
             command = self.command(booted)
             passed = self.serial(command, stack)
             qemu = subprocess.Popen(
