@@ -20,8 +20,7 @@
 struct edu {
     struct weir_copy copy; /* what is left of it, from the piece under way on */
     uint32_t piece;        /* bytes of that piece */
-    bool busy;
-    bool out; /* the piece is on its way out of the buffer, and not in */
+    bool out;              /* the piece is on its way out of the buffer, and not in */
 };
 
 static uint32_t get(const struct weir_copier *c, uint32_t reg)
@@ -90,7 +89,7 @@ static int edu_start(struct weir_copier *c, struct weir_error *e)
 
 static void edu_stop(struct weir_copier *c)
 {
-    ((struct edu *)c->priv)->busy = false;
+    (void)c; /* off the bus it does no harm, and the next start waits for it */
 }
 
 /* Start the piece, into the buffer or out of it. Addresses fit the lower halves of the registers:
@@ -121,7 +120,6 @@ static void edu_copy(struct weir_copier *c, const struct weir_copy *copy)
     struct edu *d = c->priv;
 
     d->copy = *copy;
-    d->busy = true;
     next_piece(c);
 }
 
@@ -129,7 +127,7 @@ static int edu_poll(struct weir_copier *c)
 {
     struct edu *d = c->priv;
 
-    if (!d->busy || get(c, EDU_DMA_CMD) & EDU_DMA_CMD_RUN) /* also all ones, of a lost device */
+    if (get(c, EDU_DMA_CMD) & EDU_DMA_CMD_RUN) /* also all ones, of a lost device */
         return 0;
     weir_rmb();
     c->progress++;
@@ -140,12 +138,10 @@ static int edu_poll(struct weir_copier *c)
     d->copy.src.addr += d->piece;
     d->copy.dst.addr += d->piece;
     d->copy.len -= d->piece;
-    if (d->copy.len) {
-        next_piece(c);
-        return 0;
-    }
-    d->busy = false;
-    return 1;
+    if (!d->copy.len)
+        return 1;
+    next_piece(c);
+    return 0;
 }
 
 /* Needed with MSI, too (edu.rst, "IRQ controller"). */

@@ -69,7 +69,7 @@ static void advance(struct weir_channel *ch)
     }
     if (ended < 0)
         end(ch, ended);
-    for (; ended > 0 && ch->n_begun; ended--)
+    for (int i = 0; i < ended && ch->n_begun; i++)
         end(ch, 0);
     if (ended || ch->progress != ch->copier.progress) {
         ch->progress = ch->copier.progress;

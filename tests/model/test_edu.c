@@ -8,6 +8,18 @@
 #include <unistd.h>
 #include <weir/driver/model.h>
 
+static unsigned skew_s; /* how far the clock was put forward */
+
+int __real_clock_gettime(clockid_t id, struct timespec *t);
+int __wrap_clock_gettime(clockid_t id, struct timespec *t);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *t)
+{
+    int ret = __real_clock_gettime(id, t);
+    t->tv_sec += skew_s;
+    return ret;
+}
+
 /* Around the driver's pieces, the device's buffer, pages and cache lines. */
 static const uint32_t lengths[] = {1,    2,    3,    4,    63,   64,   65,    4031,  4032, 4033,
                                    4095, 4096, 4097, 8063, 8064, 8065, 12096, 12097, 50000};
@@ -41,6 +53,7 @@ static void copies_polled(void **state)
         rig_copy(&r, ch, 13, 4093, lengths[i]);
         rig_copy(&r, ch, ROOM - lengths[i], ROOM - lengths[i], lengths[i]);
     }
+    assert_int_equal(weir_read32(weir_channel_device(ch), 0, 0x24), 0); /* no interrupt either */
     no_faults(ch);
     weir_channel_close(ch);
     rig_free(&r);
@@ -234,6 +247,37 @@ static void memory_that_is_not_mapped(void **state)
     rig_free(&r);
 }
 
+/* Only standing still for too long is a failure, not being slow. */
+static void a_device_that_is_slow(void **state)
+{
+    const uint32_t minute = 60;
+    struct weir_copy_done done;
+    struct weir_error e;
+    struct rig r;
+    (void)state;
+    rig_init(&r);
+    const struct weir_channel_options o = {
+        .size = sizeof o, .arena = r.arena, .timeout_ms = 100 * minute * 1000};
+    struct weir_channel *ch = weir_channel_open(r.w, "model:edu", &o, &e);
+    assert_non_null(ch);
+    assert_int_equal(weir_channel_copy(ch, r.dst.iova, r.src.iova, 9000, 7, &e), 0);
+    for (unsigned i = 0; i < transfers(9000); i++) {
+        assert_int_equal(weir_channel_poll(ch, &done, 1), 0);
+        skew_s += 90 * minute;
+        assert_int_equal(weir_channel_poll(ch, &done, 1), 0);
+        weir_models_step(r.w, 32);
+    }
+    assert_int_equal(weir_channel_poll(ch, &done, 1), 1);
+    assert_int_equal(done.status, 0);
+    assert_int_equal(weir_channel_copy(ch, r.dst.iova, r.src.iova, 9000, 7, &e), 0);
+    assert_int_equal(weir_channel_poll(ch, &done, 1), 0);
+    skew_s += 101 * minute;
+    assert_int_equal(weir_channel_poll(ch, &done, 1), 1);
+    assert_int_equal(done.status, -ETIMEDOUT);
+    weir_channel_close(ch);
+    rig_free(&r);
+}
+
 static void a_device_that_hangs(void **state)
 {
     struct weir_error e;
@@ -298,6 +342,14 @@ static void a_transfer_left_behind(void **state)
         assert_int_equal(((uint8_t *)r.dst.va)[i], 0xa5);
     assert_int_equal(weir_read32(d, 0, 0x24), 0);
     rig_copy(&r, ch, 0, 0, 5000);
+    weir_channel_close(ch);
+    /* Interrupts alone. */
+    d = weir_device_open(r.w, "model:edu", NULL, NULL);
+    weir_write32(d, 0, 0x60, 0xff00);
+    weir_write32(d, 0, 0x20, 0x80);
+    ch = weir_channel_new(d, &o, &e);
+    assert_non_null(ch);
+    assert_int_equal(weir_read32(d, 0, 0x24) | weir_read32(d, 0, 0x20), 0);
     weir_channel_close(ch);
     rig_free(&r);
 }
@@ -427,6 +479,7 @@ int main(void)
         cmocka_unit_test(the_longest_copy),
         cmocka_unit_test(high_addresses_are_refused_and_never_cut),
         cmocka_unit_test(memory_that_is_not_mapped),
+        cmocka_unit_test(a_device_that_is_slow),
         cmocka_unit_test(a_device_that_hangs),
         cmocka_unit_test(a_transfer_left_behind),
         cmocka_unit_test(devices_that_lie),

@@ -391,6 +391,7 @@ static void memory_it_cannot_reach(void **state)
     assert_memory_equal(mem + 8192 - 32, zero, 32);
     /* Off the bus: the same, and nothing to tell. */
     memset(mem + 64, 0x66, 64);
+    transfer(IOVA + 64, BUFFER, 64, RUN);
     assert_int_equal(weir_device_bus_master(d, false, NULL), 0);
     transfer(IOVA, BUFFER, 64, RUN);
     transfer(BUFFER, IOVA + 64, 64, RUN | TO_RAM);

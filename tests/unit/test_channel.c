@@ -26,6 +26,7 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *t)
 static struct weir_copy begun[4096];
 static unsigned n_begun;
 static int answer;
+static bool moved; /* and whether a part of a copy was done */
 static bool lose_in_poll;
 
 static int dma_open(struct weir_copier *c, struct weir_error *e)
@@ -64,7 +65,8 @@ static int dma_poll(struct weir_copier *c)
     if (lose_in_poll)
         weir_device_set_lost(c->device, "as told");
     answer = 0;
-    c->progress += now != 0;
+    c->progress += moved;
+    moved = false;
     return now;
 }
 
@@ -84,7 +86,7 @@ static int dma_setup(void **state)
 {
     n_begun = 0;
     answer = 0;
-    lose_in_poll = false;
+    lose_in_poll = moved = false;
     now_ns = 0;
     dma = (struct weir_dma_ops){
         .limits = {.iova_bits = 39, .max_len = 4096, .align = 1, .in_flight = 2},
@@ -199,7 +201,14 @@ static void drivers_are_found_by_class(void **state)
     static const struct weir_driver empty = {
         .name = "empty", .ids = dma_ids, .device_class = WEIR_CLASS_DMA, .net = &fake_ops};
     assert_int_equal(weir_driver_register(w, &empty, &e), 0);
-    weir_channel_close(open_channel(OPTIONS(.depth = 1)));
+    static const struct weir_driver other = {
+        .name = "other", .ids = dma_ids, .device_class = WEIR_CLASS_NET, .dma = &dma};
+    assert_int_equal(weir_driver_register(w, &other, &e), 0);
+    struct weir_channel *ch = open_channel(OPTIONS(.depth = 1));
+    struct weir_channel_info info;
+    weir_channel_info(ch, &info);
+    assert_string_equal(info.driver, "fake-dma");
+    weir_channel_close(ch);
 }
 
 static void a_device_has_one_user(void **state)
@@ -295,9 +304,29 @@ static void an_arena_is_unmapped_with_its_last_user(void **state)
     assert_non_null(p);
     weir_channel_close(b);
     assert_int_equal(mapped(), 1);
+    /* Users in another space, or of another arena, do not count. */
     struct weir_device *last = weir_device_open(w, NAME, &in, NULL);
+    struct weir_arena *second =
+        weir_arena_new(w,
+                       &(struct weir_arena_options){
+                           .size = sizeof(struct weir_arena_options), .bytes = 4096, .page = 4096},
+                       NULL);
+    struct weir_channel *elsewhere = open_channel(OPTIONS(.arena = arena));
+    struct weir_channel *apart =
+        weir_channel_new(weir_device_open(w, NAME, &in, NULL), OPTIONS(.arena = second), NULL);
+    assert_non_null(apart);
+    assert_int_equal(mapped(), 2);
     weir_port_close(p);
+    assert_int_equal(mapped(), 1);
+    weir_channel_close(elsewhere);
     assert_int_equal(mapped(), 0);
+    weir_channel_close(apart);
+    /* What the application mapped stays mapped. */
+    assert_int_equal(weir_arena_map(arena, info.space, WEIR_PROT_RW, NULL), 0);
+    a = weir_channel_new(weir_device_open(w, NAME, &in, NULL), OPTIONS(.arena = arena), NULL);
+    weir_channel_close(a);
+    assert_int_equal(mapped(), 1);
+    assert_int_equal(weir_arena_unmap(arena, info.space, NULL), 0);
     weir_device_close(last);
 }
 
@@ -458,6 +487,23 @@ static void an_arena_out_of_reach_is_refused(void **state)
     assert_non_null(strstr(e.fix, want));
     assert_string_equal(calls, "");
     assert_int_equal(mapped(), 0);
+    /* What it may grow to counts. */
+    struct weir_arena *growing =
+        weir_arena_new(w,
+                       &(struct weir_arena_options){.size = sizeof(struct weir_arena_options),
+                                                    .bytes = 4096,
+                                                    .max_bytes = 64 << 20,
+                                                    .page = 4096},
+                       NULL);
+    assert_non_null(growing);
+    weir_arena_info(growing, &info);
+    for (bits = 39; info.iova.addr + info.max_bytes - 1 < (uint64_t)1 << bits; bits--)
+        ;
+    dma.limits.iova_bits = bits;
+    if (info.iova.addr + info.bytes - 1 >= (uint64_t)1 << bits)
+        fail_msg("its beginning is out of reach, too: %#llx", (unsigned long long)info.iova.addr);
+    assert_null(weir_channel_open(w, NAME, OPTIONS(.arena = growing), &e));
+    assert_string_equal(e.code, "channel-width");
 }
 
 static void a_device_that_hangs_is_given_up(void **state)
@@ -477,6 +523,10 @@ static void a_device_that_hangs_is_given_up(void **state)
     answer = 1; /* shows that it works: the time counts anew */
     now_ns += 1000000;
     expect(ch, 0, 0);
+    expect_none(ch);
+    now_ns += 100000001;
+    moved = true; /* so does a part of a copy */
+    expect_none(ch);
     expect_none(ch);
     now_ns += 100000000;
     expect_none(ch);
@@ -512,6 +562,13 @@ static void a_device_that_hangs_is_given_up(void **state)
     weir_channel_close(ch);
 }
 
+static int comes_back(struct weir_device *d, struct weir_error *e)
+{
+    (void)d;
+    (void)e;
+    return 0;
+}
+
 static void a_lost_device_ends_its_copies(void **state)
 {
     struct weir_channel *ch = open_channel(OPTIONS(.use_interrupt = true));
@@ -540,6 +597,24 @@ static void a_lost_device_ends_its_copies(void **state)
     assert_true(info.lost);
     assert_true(weir_channel_recover(ch, &e) < 0); /* a model in this process does not return */
     assert_string_equal(e.code, "device-gone");
+    weir_channel_close(ch);
+
+    /* One that does return, and then fails to start. */
+    ch = open_channel(OPTIONS(.depth = 1));
+    struct weir_device *d = weir_channel_device(ch);
+    struct weir_device_ops returning = *d->ops;
+    returning.reopen = comes_back;
+    d->ops = &returning;
+    assert_int_equal(copy(ch, 4), 0);
+    weir_device_set_lost(d, "as told");
+    fail_start = -EIO;
+    assert_int_equal(weir_channel_recover(ch, &e), -EIO);
+    assert_false(weir_device_lost(d));
+    refuse(ch, 0, 4096, 64, -EIO, "channel-stuck");
+    expect(ch, 4, -ENODEV);
+    fail_start = 0;
+    assert_int_equal(weir_channel_recover(ch, &e), 0);
+    assert_int_equal(copy(ch, 5), 0);
     weir_channel_close(ch);
 
     /* While it is asked: what it then says counts for nothing. */

@@ -145,7 +145,8 @@ struct weir_dma_ops {
     void (*stop)(struct weir_copier *c);
     /** Begin a copy: only if fewer than in_flight are under way. */
     void (*copy)(struct weir_copier *c, const struct weir_copy *copy);
-    /** Do what is due. Copies end in the order they were begun.
+    /** Do what is due; called only while a copy is under way. Copies end in the order they were
+     *  begun.
      *  @return how many did well since the last call, or -errno: the oldest failed */
     int (*poll)(struct weir_copier *c);
     /** Acknowledge the interrupt in the device. */
