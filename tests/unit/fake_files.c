@@ -134,7 +134,7 @@ static const char *where(const char *path, char out[PATH_MAX])
     snprintf(out, PATH_MAX, "%s%s", fake.root, path);
     /* Of /proc what the test made, if it made any. */
     if (*fake.root && strncmp(path, "/proc", 5) == 0)
-        ours = __real_access(out, F_OK) == 0;
+        ours = faccessat(AT_FDCWD, out, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
     return ours ? out : path;
 }
 

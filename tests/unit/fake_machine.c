@@ -83,11 +83,12 @@ void fake_bind(struct fake_function *f, const char *driver)
 {
     char path[128], target[64];
 
-    snprintf(f->driver, sizeof(f->driver), "%s", driver ? driver : "");
+    if (driver != f->driver)
+        snprintf(f->driver, sizeof(f->driver), "%s", driver ? driver : "");
     snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", f->address);
     snprintf(target, sizeof(target), "../../../../bus/pci/drivers/%s", f->driver);
     fake_link(path, target);
-    if (!driver)
+    if (!*f->driver)
         remove_all(path);
     snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", f->address);
     remove_all(path);

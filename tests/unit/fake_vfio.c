@@ -109,7 +109,7 @@ static int attach(const struct fake_space *c, const struct fake_group *g)
     }
     for (unsigned j = 0; j < g->n_reserved; j++)
         if (strcmp(g->reserved[j].type, "direct") == 0)
-            return -EINVAL;
+            return -EPERM;
     return g->unsafe ? -EPERM : 0;
 }
 
