@@ -120,15 +120,20 @@ static int check_function(struct weir_vfio *v, struct weir_error *e)
             return weir_fail(e, -EBUSY, "device-busy",
                              "open device %s\nthis program has it open already\nuse that device",
                              v->dev->name);
-    if (!weir_function_is_vfio(&v->f))
-        return weir_fail(
-            e, -ENODEV, "device-driver",
-            "open device %s\nit is bound to %s%s, not to vfio-pci\n"
-            "as root: modprobe vfio-pci; echo vfio-pci > /sys/bus/pci/devices/%s/driver_override; "
-            "%s%s%secho %s > /sys/bus/pci/drivers_probe",
-            v->dev->name, *v->f.driver ? "the driver " : "no driver", v->f.driver, a,
-            *v->f.driver ? "echo " : "", *v->f.driver ? a : "",
-            *v->f.driver ? " > /sys/bus/pci/drivers/" : "", a);
+    if (!weir_function_is_vfio(&v->f)) {
+        char unbind[80] = "";
+
+        if (*v->f.driver)
+            snprintf(unbind, sizeof(unbind), "echo %s > /sys/bus/pci/devices/%s/driver/unbind; ", a,
+                     a);
+        return weir_fail(e, -ENODEV, "device-driver",
+                         "open device %s\nit is bound to %s%s, not to vfio-pci\n"
+                         "as root: modprobe vfio-pci; "
+                         "echo vfio-pci > /sys/bus/pci/devices/%s/driver_override; "
+                         "%secho %s > /sys/bus/pci/drivers_probe",
+                         v->dev->name, *v->f.driver ? "the driver " : "no driver", v->f.driver, a,
+                         unbind, a);
+    }
     return 0;
 }
 

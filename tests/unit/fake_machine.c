@@ -2,6 +2,7 @@
 /* The fake kernel's machine, as sysfs shows it, and what tests use in common. */
 #include "fake_vfio.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <ftw.h>
 #include <limits.h>
@@ -238,9 +239,9 @@ void fake_failed(const struct weir_error *e, int err, const char *code)
         fail_msg("%d, %s, in place of %d, %s: %s: %s", e->err, e->code, err, code, e->what, e->why);
     assert_true(e->what[0] && e->why[0]);
     for (const char *p = e->what; *p; p++)
-        assert_true(*p >= ' ' && *p <= '~');
+        assert_false(iscntrl((unsigned char)*p));
     for (const char *p = e->why; *p; p++)
-        assert_true(*p >= ' ' && *p <= '~');
+        assert_false(iscntrl((unsigned char)*p));
 }
 
 void fake_contains(const char *text, const char *part)

@@ -30,10 +30,10 @@ struct fake_group *fake_group(int number)
 /* iommu_group_dma_owner_claimed(): does a driver of the host's use a member? */
 bool fake_viable(const struct fake_group *g)
 {
-    static const char *const harmless[] = {"", "vfio-pci", "pci-stub", "pcieport"};
+    static const char *const harmless[] = {"", "pci-stub", "pcieport"};
 
     for (unsigned i = 0; i < fake.n_functions; i++) {
-        bool ok = fake.functions[i].group != g->number;
+        bool ok = fake.functions[i].group != g->number || strstr(fake.functions[i].driver, "vfio");
 
         for (unsigned j = 0; j < sizeof(harmless) / sizeof(harmless[0]); j++)
             ok |= strcmp(fake.functions[i].driver, harmless[j]) == 0;

@@ -198,7 +198,7 @@ unsigned fake_process_files(void);
 struct weir *fake_weir(void);
 extern char fake_log[1024];
 
-/* It failed this way; each failure says what and why, in printable text. */
+/* It failed this way; each failure says what and why, on lines of their own. */
 void fake_failed(const struct weir_error *e, int err, const char *code);
 void fake_contains(const char *text, const char *part);
 
