@@ -106,7 +106,8 @@ static int fail_name(const char *name, struct weir_error *e)
     weir_printable(shown, sizeof(shown), name, strlen(name));
     return weir_fail(
         e, -EINVAL, "device-name",
-        "open device '%s'\nit is no PCI address and begins with no known prefix; known are %s\n"
+        "open device '%s'\nit is no PCI address and begins with no known prefix, or has control "
+        "characters; known are %s\n"
         "write for example 0000:01:00.0, model:x540?wire=loopback or "
         "vfio-user:/run/x540.sock",
         shown, list);

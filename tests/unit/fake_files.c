@@ -380,10 +380,10 @@ static bool refuses_access(int fd, size_t len, struct fake_file **file)
     if (turn())
         return true;
     fake.access_len = len;
-    if (!*file || ((*file)->kind == FAKE_DEVICE && (*file)->works))
+    if (!*file)
         return false;
-    errno = EINVAL;
-    return true;
+    errno = (*file)->kind == FAKE_DEVICE && (*file)->works ? fake.io_err : EINVAL;
+    return errno != 0;
 }
 
 ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t off)
@@ -392,6 +392,7 @@ ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t off)
 
     if (refuses_access(fd, len, &file))
         return -1;
+    len -= file && fake.io_short;
     if (file && fake.functions[file->index].gone) {
         memset(buf, 0xff, len);
         return (ssize_t)len;
@@ -405,6 +406,7 @@ ssize_t __wrap_pwrite64(int fd, const void *buf, size_t len, off_t off)
 
     if (refuses_access(fd, len, &file))
         return -1;
+    len -= file && fake.io_short;
     if (file && fake.functions[file->index].gone)
         return (ssize_t)len;
     return __real_pwrite64(fd, buf, len, off);
