@@ -7,6 +7,7 @@
 #include "lib/core/probe.h"
 #include "lib/host/function.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,7 +106,8 @@ static int fail_name(const char *name, struct weir_error *e)
     weir_printable(shown, sizeof(shown), name, strlen(name));
     return weir_fail(
         e, -EINVAL, "device-name",
-        "open device '%s'\nit is no PCI address and begins with no known prefix; known are %s\n"
+        "open device '%s'\nit is no PCI address and begins with no known prefix, or has control "
+        "characters; known are %s\n"
         "write for example 0000:01:00.0, model:x540?wire=loopback or "
         "vfio-user:/run/x540.sock",
         shown, list);
@@ -226,7 +228,7 @@ struct weir_device *weir_device_open(struct weir *w, const char *name,
 {
     struct weir_device_options o;
     const struct weir_device_ops *ops;
-    const char *rest;
+    const char *rest, *end = name;
     uint32_t id[3];
 
     if (!name || !*name || strlen(name) > MAX_NAME) {
@@ -235,8 +237,10 @@ struct weir_device *weir_device_open(struct weir *w, const char *name,
     }
     if (read_options(opt, &o, e))
         return NULL;
+    while (*end && !iscntrl((unsigned char)*end))
+        end++;
     ops = backend_of(name, &rest);
-    if (!ops) {
+    if (!ops || *end) { /* it is printed as it is from here on */
         fail_name(name, e);
         return NULL;
     }

@@ -129,25 +129,19 @@ int weir_vfio_irq_set(struct weir_device *d, enum weir_irq_index kind, unsigned 
                          d->name);
     on = v->irq_kind == (int)kind;
     grows = on && start + count > v->n_vectors;
-    r = remember(v, start, count, fds);
-    if (r) {
-        if (!on)
-            forget(v);
-        return fail(v, r, e);
-    }
     v->irq_kind = (int)kind;
-    if (grows && v->noresize[kind]) {
+    r = remember(v, start, count, fds);
+    if (!r && grows && v->noresize[kind]) {
         r = set(v, kind, 0, 0, NULL);
         on = false;
     }
     if (!r)
         r = on ? set(v, kind, start, count, fds) : set(v, kind, 0, v->n_vectors, v->vectors);
-    if (r) {
-        off(v, kind);
-        forget(v);
-        return fail(v, r, e);
-    }
-    return 0;
+    if (!r)
+        return 0;
+    /* Neither the kernel nor we know which of them are on: none. */
+    off(v, kind);
+    return fail(v, r, e);
 }
 
 int weir_vfio_unmask_intx(struct weir_device *d, struct weir_error *e)

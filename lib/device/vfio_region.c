@@ -53,7 +53,8 @@ static const struct vfio_region_info_cap_sparse_mmap *sparse(const struct vfio_r
     const struct vfio_region_info_cap_sparse_mmap *cap;
     uint32_t at = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0;
 
-    while (at >= sizeof(*info) && at <= info->argsz - sizeof(struct vfio_info_cap_header)) {
+    while (at >= sizeof(*info) && at <= info->argsz - sizeof(struct vfio_info_cap_header) &&
+           at % sizeof(uint64_t) == 0) {
         uint32_t next;
 
         cap = (const void *)((const uint8_t *)info + at);
@@ -102,16 +103,16 @@ static void map_region(struct weir_vfio *v, const struct vfio_region_info *info,
 {
     const struct vfio_region_info_cap_sparse_mmap *cap;
     struct weir_vfio_map *m = &v->map[info->index];
-    uint64_t page = weir_base_page();
+    uint64_t page = weir_base_page(), len = (info->size + page - 1) & ~(page - 1);
     uint32_t n = 0;
 
     /* Registers that are written through a pointer must be writable. A BAR smaller than a page
      * shares it with others, and the kernel does not offer it. */
     if (!(info->flags & VFIO_REGION_INFO_FLAG_MMAP) || !out->readable || !out->writable ||
-        info->size > SIZE_MAX - page)
+        info->size > SIZE_MAX - page || (m->base && m->len != len)) /* another device came back */
         return;
     if (!m->base) { /* else of before a reopening */
-        m->len = (info->size + page - 1) & ~(page - 1);
+        m->len = len;
         m->base = mmap(NULL, m->len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (m->base == MAP_FAILED) {
             m->base = NULL;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool has_open(const char *proc, const char *pid, const char *path)
+static bool has_open(const char *proc, const char *pid, const char *path, int own)
 {
     char dir[PATH_MAX], link[PATH_MAX + 300], target[PATH_MAX];
     struct dirent *entry;
@@ -20,6 +20,8 @@ static bool has_open(const char *proc, const char *pid, const char *path)
     while (fds && !found && (entry = readdir(fds))) {
         ssize_t n;
 
+        if (own >= 0 && atoi(entry->d_name) == own)
+            continue;
         snprintf(link, sizeof(link), "%s/%s", dir, entry->d_name);
         n = readlink(link, target, sizeof(target) - 1);
         target[n < 0 ? 0 : n] = '\0';
@@ -30,27 +32,28 @@ static bool has_open(const char *proc, const char *pid, const char *path)
     return found;
 }
 
-const char *weir_file_holder(const char *proc, const char *path, char *out, size_t size)
+const char *weir_file_holder(const char *proc, const char *path, int own, char *out, size_t size)
 {
     DIR *dir = opendir(proc);
     struct dirent *entry;
 
     *out = '\0';
     while (dir && !*out && (entry = readdir(dir))) {
+        bool self = atoi(entry->d_name) == getpid();
         char name[64], shown[64];
         int n;
 
-        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || atoi(entry->d_name) == getpid() ||
-            !has_open(proc, entry->d_name, path))
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
+            !has_open(proc, entry->d_name, path, self ? own : -1))
             continue;
         n = weir_sysfs_text(name, sizeof(name), "%s/%s/comm", proc, entry->d_name);
         weir_printable(shown, sizeof(shown), name, n < 0 ? 0 : (size_t)n);
-        snprintf(out, size, "process %s (%s)", entry->d_name, shown);
+        if (self)
+            snprintf(out, size, "this process");
+        else
+            snprintf(out, size, "process %s (%s)", entry->d_name, shown);
     }
     if (dir)
         closedir(dir);
-    /* Last, as the caller may have it open for having been refused what comes after opening. */
-    if (!*out && has_open(proc, "self", path))
-        snprintf(out, size, "this process");
     return out;
 }

@@ -150,6 +150,20 @@ static int set_iommu(struct weir_space *s, const struct weir_function *f, struct
     return r;
 }
 
+/* A group left: what the others can use is more, or it is as before the first. For want of memory
+ * it stays less. */
+static void widen(struct weir_space *s)
+{
+    const struct weir_container *c = container_of(s);
+
+    if (c->type == VFIO_NOIOMMU_IOMMU)
+        return;
+    if (c->n)
+        weir_type1_shape(s, true, NULL);
+    else
+        weir_space_reshape(s, weir_base_page(), &WEIR_VFIO_ANYWHERE, 1, 0, NULL);
+}
+
 int weir_container_join(struct weir_space *s, const struct weir_function *f, struct weir_error *e)
 {
     struct weir_container *c = container_of(s);
@@ -181,6 +195,7 @@ int weir_container_join(struct weir_space *s, const struct weir_function *f, str
     if (r < 0) {
         ioctl(fd, VFIO_GROUP_UNSET_CONTAINER);
         close(fd);
+        widen(s);
         return r;
     }
     c->groups[c->n++] = (struct weir_container_group){f->group, fd, 1};
@@ -199,6 +214,7 @@ void weir_container_leave(struct weir_space *s, int group)
     *g = c->groups[--c->n];
     /* Without a group the container has no IOMMU and forgets its mappings; the book does not. */
     c->set = c->n > 0;
+    widen(s);
 }
 
 unsigned weir_container_groups(const struct weir_space *s, int *fds, int *numbers, unsigned max)

@@ -90,31 +90,28 @@ static uint64_t page_sizes(const struct iommufd *f)
 /* Ask again what is usable, and with what pages: each device that comes or goes may change it. */
 static int shape(struct weir_space *s, struct weir_error *e)
 {
-    struct abi_iova_range *ranges = NULL;
     uint32_t room = 16;
 
     for (;;) {
         struct abi_ioas_iova_ranges q = {.size = sizeof(q), .ioas = of(s)->ioas, .n = room};
-        void *larger = realloc(ranges, room * sizeof(*ranges));
+        struct abi_iova_range *ranges = calloc(room, sizeof(*ranges));
         int r;
 
-        if (!larger) {
-            free(ranges);
+        if (!ranges)
             return weir_fail(e, -ENOMEM, "no-memory", "ask an IOAS for its ranges\nout of memory");
-        }
-        ranges = larger;
         q.ranges = (uintptr_t)ranges;
-        if (ioctl(of(s)->fd, ABI_IOAS_IOVA_RANGES, &q) == 0 && q.n <= room) {
+        r = ioctl(of(s)->fd, ABI_IOAS_IOVA_RANGES, &q) ? -errno : 0;
+        if (r == 0 && q.n <= room) {
             _Static_assert(sizeof(*ranges) == sizeof(struct weir_iova_range), "the same two");
             r = weir_space_reshape(s, page_sizes(of(s)), (const struct weir_iova_range *)ranges,
                                    q.n, 0, e);
             free(ranges);
             return r;
         }
-        if (errno != EMSGSIZE || q.n <= room || q.n > MAX_RANGES) {
-            r = -errno;
-            free(ranges);
-            return weir_fail(e, r ? r : -EIO, "iommufd-ranges",
+        free(ranges);
+        if ((r && r != -EMSGSIZE) || q.n <= room || q.n > MAX_RANGES) {
+            r = r ? r : -EMSGSIZE;
+            return weir_fail(e, r, "iommufd-ranges",
                              "ask an IOAS for its ranges\nIOMMU_IOAS_IOVA_RANGES: %s",
                              strerror(-r));
         }
@@ -179,17 +176,15 @@ int weir_iommufd_attach(struct weir_space *s, const struct weir_function *fn, in
 
         if (err == EPERM)
             return weir_group_not_viable(fn, e);
-        if (err == EINVAL && token)
-            return weir_fail(
-                e, -EINVAL, "vfio-token",
-                "open device %s with a VF token\nthe kernel does not take the token, "
-                "or takes none through iommufd (before Linux 6.17)\n"
-                "use the token that the PF's owner set, or a container: %s?iommu=type1",
-                fn->address, fn->address);
+        if (err == EACCES || (err == EINVAL && token))
+            return weir_token_refused(fn, token, e);
         snprintf(what, sizeof(what), "open device %s", fn->address);
-        snprintf(path, sizeof(path), "/dev/vfio/devices/%s", fn->cdev);
+        if (err == EBUSY) /* through its group */
+            snprintf(path, sizeof(path), "/dev/vfio/%d", fn->group);
+        else
+            snprintf(path, sizeof(path), "/dev/vfio/devices/%s", fn->cdev);
         if (err == EINVAL || err == EBUSY) /* so it answers for a device that is bound already */
-            return weir_open_refused(what, path, EBUSY, e);
+            return weir_busy_refused(what, path, device, e);
         return weir_attach_refused(s, fn, "VFIO_DEVICE_BIND_IOMMUFD", err, e);
     }
     if (ioctl(device, ABI_DEVICE_ATTACH_PT, &a))

@@ -16,20 +16,40 @@
 
 #define MAX_MEMBERS 64
 
-int weir_open_refused(const char *what, const char *path, int err, struct weir_error *e)
+int weir_busy_refused(const char *what, const char *path, int own, struct weir_error *e)
 {
     char holder[128];
+
+    weir_file_holder("/proc", path, own, holder, sizeof(holder));
+    return weir_fail(e, -EBUSY, "device-busy",
+                     "%s\n%s is open already%s%s\n"
+                     "stop what uses the device; of one group everything belongs to one "
+                     "process, and in it to one space%s",
+                     what, path, *holder ? ", in " : "", holder,
+                     *holder ? "" : " (root sees which: fuser -v on that file)");
+}
+
+int weir_token_refused(const struct weir_function *f, bool given, struct weir_error *e)
+{
+    return weir_fail(e, -EACCES, "vfio-token",
+                     "open device %s\nthe kernel wants the VF token that the owner of its physical "
+                     "function set, and %s\nask whoever runs the PF; give it as vf-token=UUID "
+                     "behind the device's name; iommufd takes one since Linux 6.17, a container "
+                     "(iommu=type1) always did",
+                     f->address, given ? "this is not it" : "none was given");
+}
+
+int weir_open_refused(const char *what, const char *path, int err, struct weir_error *e)
+{
     bool iommufd = strcmp(path, "/dev/iommu") == 0;
 
-    if (err == EBUSY) {
-        weir_file_holder("/proc", path, holder, sizeof(holder));
-        return weir_fail(e, -EBUSY, "device-busy",
-                         "%s\n%s is open already%s%s\n"
-                         "stop what uses the device; of one group everything belongs to one "
-                         "process, and in it to one space%s",
-                         what, path, *holder ? ", in " : "", holder,
-                         *holder ? "" : " (root sees which: fuser -v on that file)");
-    }
+    if (err == EBUSY)
+        return weir_busy_refused(what, path, -1, e);
+    if (err == EPERM && strstr(path, "/noiommu-"))
+        return weir_fail(e, -EACCES, "vfio-permission",
+                         "%s\nwithout an IOMMU the device reaches all memory, so that %s is for "
+                         "CAP_SYS_RAWIO only\nrun as root, or better with an IOMMU",
+                         what, path);
     if (err == EACCES || err == EPERM)
         return weir_fail(
             e, -EACCES, "vfio-permission",
@@ -173,24 +193,38 @@ static bool parse_region(const char *line, struct weir_iova_range *out, const ch
     return out->first <= out->last;
 }
 
+/* The mapping that reaches highest. */
+static const char *highest(const struct weir_space *s, struct weir_iova_range *at)
+{
+    const char *name = NULL, *next;
+    uint64_t first = 0;
+
+    while ((next = weir_space_mapping_in(s, first, UINT64_MAX, at))) {
+        name = next;
+        if (at->last == UINT64_MAX)
+            break;
+        first = at->last + 1;
+    }
+    return name;
+}
+
 int weir_attach_refused(const struct weir_space *s, const struct weir_function *f, const char *call,
                         int err, struct weir_error *e)
 {
     char text[4096], *line, *rest = text;
     struct weir_iova_range region, at;
+    const char *type, *name;
     bool direct = false;
-    const char *type;
 
     weir_sysfs_text(text, sizeof(text), "/sys/kernel/iommu_groups/%d/reserved_regions", f->group);
     while ((line = strsep(&rest, "\n"))) {
-        const char *name = NULL;
-
         if (!parse_region(line, &region, &type))
             continue;
         /* What the firmware wants to reach at its own addresses; "direct-relaxable" may go. */
         direct |= strcmp(type, "direct") == 0;
-        if (strcmp(type, "direct-relaxable") != 0)
-            name = weir_space_mapping_in(s, region.first, region.last, &at);
+        name = strcmp(type, "direct-relaxable")
+                   ? weir_space_mapping_in(s, region.first, region.last, &at)
+                   : NULL;
         if (name && (err == EINVAL || err == EADDRINUSE))
             return weir_fail(e, -EADDRINUSE, "space-narrowed",
                              "add device %s to a %s space\n%s is mapped at [%#" PRIx64 ", %#" PRIx64
@@ -200,6 +234,14 @@ int weir_attach_refused(const struct weir_space *s, const struct weir_function *
                              f->address, weir_space_ops(s)->kind, name, at.first, at.last,
                              region.first, region.last, type);
     }
+    /* An iommufd says no more, but that it is for what is mapped. */
+    name = err == EADDRINUSE ? highest(s, &at) : NULL;
+    if (name)
+        return weir_fail(e, -EADDRINUSE, "space-narrowed",
+                         "add device %s to a %s space\n%s is mapped up to %#" PRIx64
+                         ", which is more than the device can address\nmake that arena with fewer "
+                         "iova_bits, or give the device a space of its own",
+                         f->address, weir_space_ops(s)->kind, name, at.last);
     if (direct)
         return weir_fail(e, -err, "device-rmrr",
                          "open device %s\n%s: %s. Firmware reserves memory that the device must "

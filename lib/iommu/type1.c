@@ -69,7 +69,7 @@ const struct weir_space_ops weir_type1_ops = {
     .free = weir_container_free,
 };
 
-/* The answer with all its capabilities, for the caller to free. */
+/* The answer with all its capabilities, for the caller to free; NULL with errno. */
 static struct vfio_iommu_type1_info *get_info(int container)
 {
     uint32_t size = sizeof(struct vfio_iommu_type1_info);
@@ -89,6 +89,7 @@ static struct vfio_iommu_type1_info *get_info(int container)
             info->argsz = size; /* what is there to be read */
             return info;
         }
+        errno = EMSGSIZE;
         if (info->argsz > MAX_INFO)
             break;
         size = info->argsz;
@@ -97,19 +98,22 @@ static struct vfio_iommu_type1_info *get_info(int container)
     return NULL;
 }
 
-/* The capability of that id, of len bytes at least, or NULL. */
-static const void *capability(const struct vfio_iommu_type1_info *info, uint16_t id, size_t len)
+/* Where the capability of that id begins, of len bytes at least; NULL if there is none. Before
+ * Linux 6.6 they are not aligned to anything, so they are copied out. */
+static const uint8_t *capability(const struct vfio_iommu_type1_info *info, uint16_t id, size_t len)
 {
     uint32_t at = info->flags & VFIO_IOMMU_INFO_CAPS ? info->cap_offset : 0;
+    struct vfio_info_cap_header cap;
 
-    while (at >= sizeof(*info) && at <= info->argsz - sizeof(struct vfio_info_cap_header)) {
-        const struct vfio_info_cap_header *cap = (const void *)((const uint8_t *)info + at);
+    while (at >= sizeof(*info) && at <= info->argsz - sizeof(cap)) {
+        const uint8_t *p = (const uint8_t *)info + at;
 
-        if (cap->id == id && info->argsz - at >= len)
-            return cap;
-        if (cap->next <= at)
+        memcpy(&cap, p, sizeof(cap));
+        if (cap.id == id && info->argsz - at >= len)
+            return p;
+        if (cap.next <= at)
             break;
-        at = cap->next;
+        at = cap.next;
     }
     return NULL;
 }
@@ -117,32 +121,37 @@ static const void *capability(const struct vfio_iommu_type1_info *info, uint16_t
 static unsigned read_ranges(const struct vfio_iommu_type1_info *info, struct weir_iova_range *out,
                             unsigned max)
 {
-    const struct vfio_iommu_type1_info_cap_iova_range *cap =
-        capability(info, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, sizeof(*cap));
+    struct vfio_iommu_type1_info_cap_iova_range cap;
+    const uint8_t *p = capability(info, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, sizeof(cap));
     unsigned n = 0;
     size_t room;
 
-    if (!cap) { /* before Linux 5.4 it did not say */
+    if (!p) { /* before Linux 5.4 it did not say */
         out[0] = WEIR_VFIO_ANYWHERE;
         return 1;
     }
-    room = info->argsz - (size_t)((const uint8_t *)cap->iova_ranges - (const uint8_t *)info);
-    while (n < cap->nr_iovas && n < max && (n + 1) * sizeof(cap->iova_ranges[0]) <= room) {
-        if (cap->iova_ranges[n].start > cap->iova_ranges[n].end)
+    memcpy(&cap, p, sizeof(cap));
+    p += sizeof(cap);
+    room = info->argsz - (size_t)(p - (const uint8_t *)info);
+    while (n < cap.nr_iovas && n < max && (n + 1) * sizeof(struct vfio_iova_range) <= room) {
+        struct vfio_iova_range r;
+
+        memcpy(&r, p + n * sizeof(r), sizeof(r));
+        if (r.start > r.end)
             break;
-        out[n] = (struct weir_iova_range){cap->iova_ranges[n].start, cap->iova_ranges[n].end};
-        n++;
+        out[n++] = (struct weir_iova_range){r.start, r.end};
     }
     return n;
 }
 
 int weir_type1_shape(struct weir_space *s, bool mapped, struct weir_error *e)
 {
-    const struct vfio_iommu_type1_info_dma_avail *avail;
     struct vfio_iommu_type1_info *info = get_info(fd_of(s));
+    struct vfio_iommu_type1_info_dma_avail avail;
     struct weir_iova_range ranges[64];
     struct weir_space_info now;
     uint64_t limit = 0, pages;
+    const uint8_t *p;
     unsigned n;
 
     if (!info)
@@ -153,12 +162,14 @@ int weir_type1_shape(struct weir_space *s, bool mapped, struct weir_error *e)
     /* The kernel maps whole pages of the CPU's; what is smaller it does not take. */
     pages &= ~(weir_base_page() - 1);
     n = read_ranges(info, ranges, sizeof(ranges) / sizeof(ranges[0]));
-    avail = capability(info, VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, sizeof(*avail));
+    p = capability(info, VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, sizeof(avail));
     weir_space_info(s, &now);
-    if (avail)
-        limit = avail->avail + (mapped ? now.maps : 0);
-    else
+    if (p) {
+        memcpy(&avail, p, sizeof(avail));
+        limit = avail.avail + (mapped ? now.maps : 0);
+    } else {
         weir_read_number("/sys/module/vfio_iommu_type1/parameters/dma_entry_limit", &limit);
+    }
     free(info);
     if (now.maps > limit && limit)
         return weir_fail(e, -ENOSPC, "map-limit",

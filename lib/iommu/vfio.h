@@ -39,12 +39,16 @@ void weir_iommufd_detach(struct weir_space *s, int device);
 
 /* refused.c: why the kernel said no. */
 
-/* To mapping mem; err is its errno. limit: mappings the space may hold, 0 if not known. */
+/* To mapping mem; err is its errno. */
 int weir_map_refused(const struct weir_space *s, const struct weir_mem *mem, weir_iova_t iova,
                      int err, struct weir_error *e);
 /* To a device that would make a mapping unreachable, or that the platform keeps for itself. */
 int weir_attach_refused(const struct weir_space *s, const struct weir_function *f, const char *call,
                         int err, struct weir_error *e);
+/* To the VF token that was given, or that none was. */
+int weir_token_refused(const struct weir_function *f, bool given, struct weir_error *e);
+/* To a device that is in use; own: a descriptor of path that we hold ourselves, or -1. */
+int weir_busy_refused(const char *what, const char *path, int own, struct weir_error *e);
 /* To opening one of its files. what: "open device 0000:01:00.0". */
 int weir_open_refused(const char *what, const char *path, int err, struct weir_error *e);
 /* To a group that is not viable: lists who is in the way. */

@@ -147,7 +147,8 @@ unsigned weir_device_irqs(struct weir_device *d, enum weir_irq_index kind);
 
 /**
  * Signal @a fds (eventfds, -1 to leave one out) on vectors @a start to @a start + @a count - 1.
- * @a count 0 disables the kind. The descriptors stay the caller's.
+ * @a count 0 disables the kind; do that, too, after a failure, which leaves it in no known state.
+ * The descriptors stay the caller's.
  */
 int weir_device_irq_set(struct weir_device *d, enum weir_irq_index kind, unsigned start,
                         unsigned count, const int *fds, struct weir_error *e);
