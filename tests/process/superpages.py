@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """weir superpages: the worked examples by their known answers, and what it makes of bad input."""
 import json
+import re
 
 import rig
 
@@ -70,6 +71,27 @@ def case_bad_input(r):
                  ['--length', '1G', '--width', '28'], ['--length', '16E', '--va', '1']):
         status, text = r.run('weir', 'superpages', *argv)
         assert status in (1, 2) and text.startswith('weir'), f'{argv}: {status}\n{text}'
+
+
+def case_iotlb_of_a_served_model(r):
+    """What a client maps in hugepages takes as many entries as there are hugepages."""
+    if rig.hugepages()[0] < 64:
+        raise rig.Skip('needs 64 free hugepages of 2 MiB')
+    a = r.model('a', 'gen:size=60,count=2000,rate=100k', '--iotlb', '128,ways=4',
+                '--stats-json', r.path('a.json'))
+    b = r.model('b', 'loopback', '--stats-json', r.path('b.json'))
+    fwd = r.l2fwd('--count', '2000', '--duration', '20', r.port('a'), r.port('b'))
+    assert fwd.wait(30) == 0
+    assert a.end() == 0 and b.end() == 0
+    t = r.json('a.json')['iotlb']
+    assert 'iotlb' not in r.json('b.json')
+    assert (t['entries'], t['ways']) == (128, 4), t
+    assert set(t['hits']) == {'2M'} and t['hits']['2M'] > 3000, t
+    assert 1 < t['misses']['2M'] <= 64 and t['reads'] == 3 * t['misses']['2M'], t
+    by_name = {(q['queue'], q['index']): q for q in t['queues']}
+    assert by_name['rx', 0]['hits']['2M'] > 3000, by_name
+    assert re.search(r'^iotlb, 128 entries in 4 ways: \d+ translations, \d+ misses', a.text(), re.M)
+    assert re.search(r'^  rx 0: \d+ translations', a.text(), re.M), a.text()
 
 
 if __name__ == '__main__':
