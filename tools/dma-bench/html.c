@@ -33,7 +33,15 @@ static void cell(const char *text, FILE *f)
 
 static void number(double v, FILE *f)
 {
-    fprintf(f, "<td class=\"n\">%.4g</td>", v);
+    fprintf(f, v >= 1000 ? "<td class=\"n\">%.0f</td>" : "<td class=\"n\">%.4g</td>", v);
+}
+
+static void quartiles(const struct bench_row *k, FILE *f)
+{
+    fprintf(f,
+            k->q1 >= 1000 ? "<td class=\"n\">%.0f to %.0f</td>"
+                          : "<td class=\"n\">%.4g to %.4g</td>",
+            k->q1, k->q3);
 }
 
 static void start_row(const struct bench_row *k, FILE *f)
@@ -59,7 +67,7 @@ static void table_of_one(const struct bench_result *r, FILE *f)
 
         start_row(k, f);
         number(k->median, f);
-        fprintf(f, "<td class=\"n\">%.4g to %.4g</td>", k->q1, k->q3);
+        quartiles(k, f);
         number(k->min, f);
         number(k->max, f);
         fprintf(f, "<td class=\"n\">%u</td></tr>\n", k->n);
@@ -83,9 +91,10 @@ static void table_of_two(const struct bench_result *a, const struct bench_result
             mark = (y->median > x->median) == x->higher ? " better" : " worse";
         start_row(x, f);
         number(x->median, f);
-        fprintf(f, "<td class=\"n\">%.4g to %.4g</td>", x->q1, x->q3);
+        quartiles(x, f);
         number(y->median, f);
-        fprintf(f, "<td class=\"n\">%.4g to %.4g</td><td class=\"n%s\">", y->q1, y->q3, mark);
+        quartiles(y, f);
+        fprintf(f, "<td class=\"n%s\">", mark);
         if (x->median > 0)
             fprintf(f, "%.3f", y->median / x->median);
         fputs("</td></tr>\n", f);

@@ -113,9 +113,9 @@ static bool take_row(struct json_object *o, struct bench_row *k)
             continue;
         if (!json_object_is_type(value, json_type_int))
             return false;
-        k->var[v] = json_object_get_uint64(value);
-        if (k->var[v] > (uint64_t)1 << 62)
+        if (json_object_get_int64(value) < 0 || json_object_get_int64(value) == INT64_MAX)
             return false;
+        k->var[v] = (uint64_t)json_object_get_int64(value);
     }
     return true;
 }
@@ -162,6 +162,23 @@ static const char *take_result(struct json_object *o, struct bench_result *r)
     return NULL;
 }
 
+/* All of a file, up to MAX_FILE bytes. */
+static char *read_all(FILE *f, size_t *len)
+{
+    size_t size = 1 << 16, got;
+    char *text = bench_alloc(NULL, size);
+
+    *len = 0;
+    while ((got = fread(text + *len, 1, size - *len, f)) > 0) {
+        *len += got;
+        if (*len == size && size < MAX_FILE) {
+            size *= 2;
+            text = bench_alloc(text, size);
+        }
+    }
+    return text;
+}
+
 int bench_load(const char *path, struct bench_result *out)
 {
     FILE *f = fopen(path, "re");
@@ -174,8 +191,7 @@ int bench_load(const char *path, struct bench_result *out)
     if (!f || !tok) {
         why = strerror(errno);
     } else {
-        text = bench_alloc(NULL, MAX_FILE);
-        len = fread(text, 1, MAX_FILE, f);
+        text = read_all(f, &len);
         o = len < MAX_FILE ? json_tokener_parse_ex(tok, text, (int)len) : NULL;
         why = ferror(f) ? strerror(errno) : o ? take_result(o, out) : "it is not JSON";
     }

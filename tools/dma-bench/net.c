@@ -504,6 +504,11 @@ static void footprint(struct bench *b, struct setup s, uint64_t bytes, uint64_t 
         row.var[BENCH_FOOTPRINT] = bytes;
         if (!n.model) {
             bench_add(b, row, mpps, done); /* of a model it would say what stepping it costs */
+            if (strncmp(plain, "vfio-user:", 10) == 0)
+                bench_note(&b->result,
+                           "IOTLB misses of %s: a model in another process counts its own, see "
+                           "weir model --iotlb",
+                           plain);
         } else if (counted) {
             row.var[BENCH_IOTLB] = entries;
             row.higher = false;
