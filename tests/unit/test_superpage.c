@@ -424,8 +424,9 @@ static void random_layouts(void **state)
         r.iova = rnd(2) ? rnd(256) * granule : rnd(256) << 10;
         n_at = (unsigned)(((r.va & (r.page - 1)) + r.len - 1) / r.page + 1);
         assert_true(n_at <= GRANULES * 2);
-        for (unsigned i = 0; i < n_at; i++)
-            at[i] = i && rnd(4) ? at[i - 1] + r.page : rnd(64) * r.page;
+        at[0] = rnd(64) * r.page;
+        for (unsigned i = 1; i < n_at; i++)
+            at[i] = rnd(4) ? at[i - 1] + r.page : rnd(64) * r.page;
         if (rnd(4)) {
             r.at = at;
             r.n_at = n_at;

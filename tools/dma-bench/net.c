@@ -317,12 +317,28 @@ static bool finish(struct net *n, const char *what, const struct setup *s)
     return true;
 }
 
+/* Translations so far. */
+static void translations(struct net *n, uint64_t *all, uint64_t *misses)
+{
+    struct weir_iotlb_stats s;
+
+    *all = *misses = 0;
+    if (!n->model || !weir_model_iotlb(n->model, &s))
+        return;
+    for (unsigned i = 0; i < s.n_pages; i++) {
+        *misses += s.total.misses[i];
+        *all += s.total.hits[i] + s.total.misses[i];
+    }
+}
+
 static void throughput(struct bench *b, struct setup s)
 {
     struct bench_row row = bench_row("throughput", s.device, "frames", "M/s", true);
-    double *mpps = bench_alloc(NULL, 2 * b->reps * sizeof *mpps), *gbps = mpps + b->reps;
+    double *mpps = bench_alloc(NULL, 3 * b->reps * sizeof *mpps), *gbps = mpps + b->reps;
+    double *missed = gbps + b->reps;
     struct weir_error e = {0};
     unsigned done = 0;
+    bool counted = false; /* a model's IOTLB, if its name asks for one */
     struct net n;
 
     s.packets = s.ring / 2;
@@ -335,11 +351,15 @@ static void throughput(struct bench *b, struct setup s)
     /* Every frame is checked while it warms up. */
     if (run_frames(&n, s.packets, s.ring, b->time_ns / 4, 1, &e) == 0) {
         while (done < b->reps) {
-            uint64_t before = n.received, start = bench_now(), ns;
+            uint64_t before = n.received, start = bench_now(), ns, t[2], u[2];
 
+            translations(&n, &t[0], &t[1]);
             if (run_frames(&n, s.packets, 1, b->time_ns, CHECK_EACH, &e))
                 break;
             ns = bench_now() - start;
+            translations(&n, &u[0], &u[1]);
+            counted = u[0] > t[0];
+            missed[done] = (double)(u[1] - t[1]) / (double)(n.received - before);
             mpps[done] = (double)(n.received - before) / ((double)ns / 1e9) / 1e6;
             gbps[done] = mpps[done] * s.frame / 1e3;
             done++;
@@ -353,6 +373,11 @@ static void throughput(struct bench *b, struct setup s)
         snprintf(row.metric, sizeof row.metric, "data");
         snprintf(row.unit, sizeof row.unit, "GB/s");
         bench_add(b, row, gbps, done);
+        row.higher = false;
+        snprintf(row.metric, sizeof row.metric, "misses of a frame");
+        snprintf(row.unit, sizeof row.unit, "/frame");
+        if (counted)
+            bench_add(b, row, missed, done);
     }
     free(mpps);
     close_net(&n);
@@ -404,21 +429,6 @@ static void latency(struct bench *b, struct setup s)
     }
     free(us);
     close_net(&n);
-}
-
-/* Translations so far. */
-static void translations(struct net *n, uint64_t *all, uint64_t *misses, uint64_t *reads)
-{
-    struct weir_iotlb_stats s;
-
-    *all = *misses = *reads = 0;
-    if (!n->model || !weir_model_iotlb(n->model, &s))
-        return;
-    for (unsigned i = 0; i < s.n_pages; i++) {
-        *misses += s.total.misses[i];
-        *all += s.total.hits[i] + s.total.misses[i];
-    }
-    *reads = s.total.reads;
 }
 
 /* Mix the order in which packets are sent, and so the order of the buffers, the same each time:
@@ -480,15 +490,15 @@ static void footprint(struct bench *b, struct setup s, uint64_t bytes, uint64_t 
     /* Once around, so that only what comes back again counts. */
     if (run_frames(&n, 32, 2 * all, 0, 1, &e) == 0) {
         while (done < b->reps) {
-            uint64_t before = n.received, start, ns, t[3], u[3];
+            uint64_t before = n.received, start, ns, t[2], u[2];
 
-            translations(&n, &t[0], &t[1], &t[2]);
+            translations(&n, &t[0], &t[1]);
             start = bench_now();
             /* A count wants the same frames each time, a rate the same time. */
             if (run_frames(&n, 32, all, n.model ? 0 : b->time_ns, CHECK_EACH, &e))
                 break;
             ns = bench_now() - start;
-            translations(&n, &u[0], &u[1], &u[2]);
+            translations(&n, &u[0], &u[1]);
             mpps[done] = (double)(n.received - before) / ((double)ns / 1e9) / 1e6;
             counted = u[0] > t[0];
             share[done] = counted ? 100.0 * (double)(u[1] - t[1]) / (double)(u[0] - t[0]) : 0;
@@ -572,7 +582,7 @@ void bench_net(struct bench *b, bool tput, bool lat, bool iotlb)
                         .device = b->devices[d],
                         .page = value(b, BENCH_PAGE, p),
                         .node = value(b, BENCH_NODE, 0),
-                        .ring = 64,
+                        .ring = b->given[BENCH_RING] ? (unsigned)value(b, BENCH_RING, 0) : 64,
                         .burst = 32,
                     };
 
