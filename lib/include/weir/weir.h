@@ -34,6 +34,7 @@
 #include <weir/pkt.h>
 #include <weir/port.h>
 #include <weir/space.h>
+#include <weir/superpage.h>
 #include <weir/types.h>
 
 WEIR_BEGIN_DECLS
