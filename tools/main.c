@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct command *const commands[] = {&command_dma_bench, &command_model, &command_ports,
-                                                 &command_regs, &command_superpages};
+static const struct command *const commands[] = {&command_dma_bench, &command_model,
+                                                 &command_ports,     &command_regs,
+                                                 &command_space,     &command_superpages};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 struct weir *tool_instance(enum weir_log_level level, struct weir_error *err)

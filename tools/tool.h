@@ -15,7 +15,7 @@ struct command {
 };
 
 extern const struct command command_dma_bench, command_model, command_ports, command_regs,
-    command_superpages;
+    command_space, command_superpages;
 
 /* An instance with everything built in, whose log goes to stderr. */
 struct weir *tool_instance(enum weir_log_level level, struct weir_error *err);
