@@ -73,16 +73,23 @@ static const char *leaves_text(const struct weir_superpage_plan *p, char *out, s
 /* "1G: length" */
 static const char *why_text(const struct weir_superpage_plan *p, char *out, size_t size)
 {
+    uint64_t last = 0;
     size_t n = 0;
 
     out[0] = '\0';
     for (unsigned i = 0; i < WEIR_N_WHY && n < size; i++) {
         char text[SIZE_TEXT];
 
-        if (p->why & 1u << i)
-            n += (size_t)snprintf(out + n, size - n, "%sno %s: %s", n ? ", " : "",
-                                  tool_size_text(p->short_of[i], text),
-                                  weir_superpage_why_name(1u << i));
+        if (!(p->why & 1u << i))
+            continue;
+        if (p->short_of[i] != last)
+            n += (size_t)snprintf(out + n, size - n, "%sno %s: ", n ? "; " : "",
+                                  tool_size_text(p->short_of[i], text));
+        else
+            n += (size_t)snprintf(out + n, size - n, ", ");
+        last = p->short_of[i];
+        if (n < size)
+            n += (size_t)snprintf(out + n, size - n, "%s", weir_superpage_why_name(1u << i));
     }
     return out;
 }
