@@ -554,6 +554,47 @@ static void test_view_of_anything(void **state)
     assert_null(weir_space_view_fd(fd, &e));
     fake_failed(&e, -EAGAIN, "space-view-busy");
     h->seq++;
+    for (unsigned k = 0; k < 10; k++) {
+        uint8_t bad[sizeof(good)];
+        struct weir_publish_header *bh = (void *)bad;
+        struct weir_publish_slot *slot = (void *)(bad + sizeof(*bh));
+
+        memcpy(bad, good, sizeof(bad));
+        switch (k) {
+        case 0:
+            bh->n_ranges = WEIR_PUBLISH_RANGES + 1;
+            break;
+        case 1:
+            bh->n_slots = 3;
+            break;
+        case 2:
+            bh->n_slots = UINT32_MAX;
+            break;
+        case 3:
+            bh->page_sizes = 0;
+            break;
+        case 4:
+            bh->ranges[0] = (struct weir_iova_range){2, 1};
+            break;
+        case 5:
+            slot->iova = UINT64_MAX - slot->len + 2;
+            break;
+        case 6:
+            slot->va = UINT64_MAX;
+            break;
+        case 7:
+            slot->prot = 0;
+            break;
+        case 8:
+            slot->prot = 4;
+            break;
+        default:
+            slot->page = 3;
+        }
+        assert_int_equal(pwrite(fd, bad, sizeof(bad), 0), sizeof(bad));
+        assert_null(weir_space_view_fd(fd, &e));
+        fake_failed(&e, -EINVAL, "space-view");
+    }
     srand(7);
     for (unsigned i = 0; i < 20000; i++) {
         uint8_t bad[sizeof(good)];
