@@ -397,6 +397,8 @@ static void let_go(struct weir_device *d)
 
 static void release(struct weir_device *d)
 {
+    if (weir_vfio_of(d)->fd < 0) /* it was given back before */
+        return;
     let_go(d);
     weir_vfio_of(d)->released = weir_now_ns();
 }

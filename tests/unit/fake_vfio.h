@@ -220,8 +220,6 @@ void fake_memory_free(void *va, size_t len);
 /* The next event, or one that cannot be; waits for one at most 10 s if told so. */
 struct weir_event fake_event(struct weir *w, bool wait);
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
-
 /* ---- between the parts ---- */
 
 enum fake_kind { FAKE_CONTAINER, FAKE_GROUP, FAKE_DEVICE, FAKE_IOMMUFD };
