@@ -108,33 +108,36 @@ static int parse_name(struct weir_vfio *v, const char *rest, const struct weir_d
     return 0;
 }
 
-static int check_function(struct weir_vfio *v, struct weir_error *e)
+static int check_driver(const struct weir_vfio *v, struct weir_error *e)
 {
     const char *a = v->f.address;
-    int r = weir_function_read(SYSFS, a, &v->f, e);
+    char unbind[80] = "";
+
+    if (weir_function_is_vfio(&v->f))
+        return 0;
+    if (*v->f.driver)
+        snprintf(unbind, sizeof(unbind), "echo %s > /sys/bus/pci/devices/%s/driver/unbind; ", a, a);
+    return weir_fail(e, -ENODEV, "device-driver",
+                     "open device %s\nit is bound to %s%s, not to vfio-pci\n"
+                     "as root: modprobe vfio-pci; "
+                     "echo vfio-pci > /sys/bus/pci/devices/%s/driver_override; "
+                     "%secho %s > /sys/bus/pci/drivers_probe",
+                     v->dev->name, *v->f.driver ? "the driver " : "no driver", v->f.driver, a,
+                     unbind, a);
+}
+
+static int check_function(struct weir_vfio *v, struct weir_error *e)
+{
+    int r = weir_function_read(SYSFS, v->f.address, &v->f, e);
 
     if (r < 0)
         return r;
     for (struct weir_device *d = NULL; (d = weir_vfio_next(v->dev->weir, d));)
-        if (d != v->dev && strcmp(weir_vfio_of(d)->f.address, a) == 0)
+        if (d != v->dev && strcmp(weir_vfio_of(d)->f.address, v->f.address) == 0)
             return weir_fail(e, -EBUSY, "device-busy",
                              "open device %s\nthis program has it open already\nuse that device",
                              v->dev->name);
-    if (!weir_function_is_vfio(&v->f)) {
-        char unbind[80] = "";
-
-        if (*v->f.driver)
-            snprintf(unbind, sizeof(unbind), "echo %s > /sys/bus/pci/devices/%s/driver/unbind; ", a,
-                     a);
-        return weir_fail(e, -ENODEV, "device-driver",
-                         "open device %s\nit is bound to %s%s, not to vfio-pci\n"
-                         "as root: modprobe vfio-pci; "
-                         "echo vfio-pci > /sys/bus/pci/devices/%s/driver_override; "
-                         "%secho %s > /sys/bus/pci/drivers_probe",
-                         v->dev->name, *v->f.driver ? "the driver " : "no driver", v->f.driver, a,
-                         unbind, a);
-    }
-    return 0;
+    return check_driver(v, e);
 }
 
 static int fail_no_iommu(const struct weir_vfio *v, struct weir_error *e)
@@ -425,6 +428,8 @@ static int reopen(struct weir_device *d, struct weir_error *e)
 
     let_go(d);
     r = weir_function_read(SYSFS, v->f.address, &v->f, e);
+    if (r == 0)
+        r = check_driver(v, e);
     if (r == 0)
         r = enter(v, d->space, e);
     if (r)

@@ -169,7 +169,8 @@ static void rounds(const char *name)
     unsigned with_instance = fake_process_files();
 
     for (unsigned i = 0; i < 100; i++) {
-        struct weir_device *d = fake_open(w, name, NULL), *d2 = fake_open(w, A2, NULL);
+        struct weir_device *d = fake_open_device(w, name, NULL),
+                           *d2 = fake_open_device(w, A2, NULL);
 
         assert_int_equal(weir_device_irq_set(d, WEIR_IRQ_MSIX, 0, 8, fds, &e), 0);
         weir_device_close(i & 1 ? d : d2);
@@ -197,10 +198,10 @@ static void test_free_all(void **state)
     for (unsigned i = 0; i < 2; i++) {
         struct weir *w = fake_weir();
         struct weir_space *s = fake_new_space(w, i ? WEIR_VFIO_IOMMUFD : WEIR_VFIO_CONTAINER);
-        struct weir_device *d = fake_open(w, A, s);
+        struct weir_device *d = fake_open_device(w, A, s);
 
-        fake_open(w, A2, NULL);
-        fake_open(w, B, s);
+        fake_open_device(w, A2, NULL);
+        fake_open_device(w, B, s);
         assert_int_equal(weir_device_irq_set(d, WEIR_IRQ_MSIX, 0, 8, fds, &e), 0);
         assert_int_equal(fake_map(s, memory, N, 0, "frames", &e), 0);
         weir_free(w);
@@ -246,7 +247,7 @@ static void test_one_map(void **state)
         a = weir_arena_new(w, &opt, &e);
         assert_non_null(a);
         clock_gettime(CLOCK_MONOTONIC, &start);
-        fake_open(w, A, s);
+        fake_open_device(w, A, s);
         assert_int_equal(weir_arena_map(a, s, WEIR_PROT_RW, &e), 0);
         print_message("# device opened and 1 GiB mapped in %.2f ms of our own\n", ms_since(&start));
         assert_int_equal(fake.maps, 1);
@@ -258,7 +259,7 @@ static void test_one_map(void **state)
             bytes += k->maps[j].size;
         assert_int_equal(bytes, GIB + 8 * MIB);
         /* A second group of the space finds them there. */
-        fake_open(w, B, s);
+        fake_open_device(w, B, s);
         assert_int_equal(fake.maps, 3);
         assert_int_equal(weir_arena_shrink(a, &e), 0);
         assert_int_equal(fake.unmaps, 1);

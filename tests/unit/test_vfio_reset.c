@@ -40,7 +40,7 @@ static int teardown(void **state)
 /* It does DMA and has an interrupt; after a reset it has neither. */
 static struct weir_device *busy(const char *name)
 {
-    struct weir_device *d = fake_open(w, name, NULL);
+    struct weir_device *d = fake_open_device(w, name, NULL);
 
     assert_int_equal(weir_device_bus_master(d, true, &e), 0);
     assert_int_equal(weir_device_irq_set(d, WEIR_IRQ_MSIX, 0, 1, &fd, &e), 0);
@@ -72,7 +72,7 @@ static void test_function(void **state)
     fake_fail(0, 0, 0);
     weir_device_close(d);
     a->device_flags = VFIO_DEVICE_FLAGS_PCI;
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_int_equal(weir_device_reset(d, &e), -ENOTSUP);
     fake_failed(&e, -ENOTSUP, "vfio-no-reset");
     fake_contains(e.fix, "weir_device_hot_reset()");
@@ -105,12 +105,12 @@ static void test_bus(void **state)
 static void test_one_space(void **state)
 {
     struct weir_space *s = fake_new_space(w, WEIR_VFIO_CONTAINER);
-    struct weir_device *d = fake_open(w, A, s);
+    struct weir_device *d = fake_open_device(w, A, s);
 
     (void)state;
-    fake_open(w, A2, s);
-    fake_open(w, B, s);
-    fake_open(w, C, s);
+    fake_open_device(w, A2, s);
+    fake_open_device(w, B, s);
+    fake_open_device(w, C, s);
     assert_int_equal(weir_device_hot_reset(d, &e), 0);
     assert_int_equal(a2->hot_resets, 1);
 }
@@ -122,7 +122,7 @@ static void test_group(void **state)
 
     (void)state;
     fake_add(A3, 1);
-    fake_open(w, A2, NULL);
+    fake_open_device(w, A2, NULL);
     assert_int_equal(weir_device_hot_reset(d, &e), 0);
     assert_int_equal(fake.functions[4].hot_resets, 1);
 }
@@ -142,7 +142,7 @@ static void test_not_ours(void **state)
     assert_int_equal(a->hot_resets, 0);
     assert_true(works(a)); /* nothing has happened to it */
     /* Another instance's are not ours. */
-    fake_open(other, A2, NULL);
+    fake_open_device(other, A2, NULL);
     assert_int_equal(weir_device_hot_reset(d, &e), -EPERM);
     /* sysfs does not show it any more. */
     fake_unplug(a2);
@@ -216,13 +216,13 @@ static void test_iommufd(void **state)
     (void)state;
     fake_cdevs();
     s = fake_new_space(w, WEIR_VFIO_IOMMUFD);
-    d = fake_open(w, A, s);
+    d = fake_open_device(w, A, s);
     assert_int_equal(weir_device_hot_reset(d, &e), -EPERM);
     fake_failed(&e, -EPERM, "hot-reset-owners");
     fake_contains(e.why, A2 " (group 2, driver vfio-pci)");
     /* In another IOAS it is somebody else's to the kernel. */
-    weir_device_close(fake_open(w, A2, NULL));
-    fake_open(w, A2, s);
+    weir_device_close(fake_open_device(w, A2, NULL));
+    fake_open_device(w, A2, s);
     assert_int_equal(weir_device_hot_reset(d, &e), 0);
     assert_int_equal(a->hot_resets, 1);
     assert_int_equal(a2->hot_resets, 1);
@@ -238,7 +238,7 @@ static void test_iommufd_group(void **state)
     a2->group = 1;
     fake_plug(a2);
     fake_cdevs();
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_int_equal(weir_device_hot_reset(d, &e), 0);
     assert_int_equal(a2->hot_resets, 1);
 }

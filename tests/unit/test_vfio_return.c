@@ -26,7 +26,7 @@ static void start(enum weir_vfio_api api)
 
     space = fake_new_space(w, api);
     assert_int_equal(fake_map(space, memory, N, 0, "frames", &e), 0);
-    d = fake_open(w, A, space);
+    d = fake_open_device(w, A, space);
     weir_device_region(d, 0, &r);
     reg = (volatile uint32_t *)(volatile void *)r.map;
     assert_int_equal(weir_device_bus_master(d, true, &e), 0);
@@ -319,8 +319,8 @@ static void test_refused(void **state)
     fake_failed(&e, -EBUSY, "device-busy");
     fake_refuse("", 0);
     fake_bind(f, "ixgbe");
-    assert_int_equal(weir_device_reopen(d, &e), -ENOENT);
-    fake_failed(&e, -ENOENT, "vfio-absent");
+    assert_int_equal(weir_device_reopen(d, &e), -ENODEV);
+    fake_failed(&e, -ENODEV, "device-driver");
     fake_bind(f, "vfio-pci");
     assert_int_equal(weir_device_reopen(d, &e), 0);
     works();
@@ -357,7 +357,7 @@ static void test_one_of_two(void **state)
     (void)state;
     fake_add(A2, 1);
     start(WEIR_VFIO_CONTAINER);
-    d2 = fake_open(w, A2, NULL);
+    d2 = fake_open_device(w, A2, NULL);
     assert_int_equal(weir_device_release(d, &e), 0);
     gone(3, 2); /* container, group, the other */
     assert_int_equal(fake.containers[0].n_maps, 1);
@@ -369,7 +369,7 @@ static void test_one_of_two(void **state)
     assert_int_equal(weir_device_release(d, &e), 0);
     assert_int_equal(weir_device_release(d2, &e), 0);
     weir_device_close(d2);
-    d2 = fake_open(w, A2, NULL);
+    d2 = fake_open_device(w, A2, NULL);
     weir_device_info(d2, &i);
     assert_ptr_equal(i.space, space);
     assert_int_equal(fake.containers[0].n_maps, 1);
