@@ -473,11 +473,9 @@ int weir_device_release(struct weir_device *d, struct weir_error *e)
         return weir_fail(e, -ENOTSUP, "device-release",
                          "give %s back\na %s device belongs to nobody else\nclose it", d->name,
                          d->ops->name);
-    if (weir_device_lost(d))
-        return 0;
     weir_device_quiesce(d);
     mark_lost(d);
-    d->ops->release(d);
+    d->ops->release(d); /* one that is lost has its files open, too */
     weir_log(d->weir, WEIR_LOG_INFO, "device", "%s is given back to the host", d->name);
     retry_arm(d, true);
     return 0;
@@ -514,6 +512,8 @@ int weir_device_reopen(struct weir_device *d, struct weir_error *e)
     if (!ret && d->ops->replay)
         ret = weir_space_replay(d->space, e);
     if (ret) {
+        if (d->ops->release) /* nothing is kept of what came back */
+            d->ops->release(d);
         retry_arm(d, true); /* still lost; tell again when it returns */
         return ret;
     }

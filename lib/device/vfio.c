@@ -108,6 +108,24 @@ static int parse_name(struct weir_vfio *v, const char *rest, const struct weir_d
     return 0;
 }
 
+static int check_driver(const struct weir_vfio *v, struct weir_error *e)
+{
+    const char *a = v->f.address;
+    char unbind[80] = "";
+
+    if (weir_function_is_vfio(&v->f))
+        return 0;
+    if (*v->f.driver)
+        snprintf(unbind, sizeof(unbind), "echo %s > /sys/bus/pci/devices/%s/driver/unbind; ", a, a);
+    return weir_fail(e, -ENODEV, "device-driver",
+                     "open device %s\nit is bound to %s%s, not to vfio-pci\n"
+                     "as root: modprobe vfio-pci; "
+                     "echo vfio-pci > /sys/bus/pci/devices/%s/driver_override; "
+                     "%secho %s > /sys/bus/pci/drivers_probe",
+                     v->dev->name, *v->f.driver ? "the driver " : "no driver", v->f.driver, a,
+                     unbind, a);
+}
+
 static int fail_no_iommu(const struct weir_vfio *v, struct weir_error *e)
 {
     bool any = access(SYSFS "/kernel/iommu_groups/0", F_OK) == 0;
@@ -128,7 +146,6 @@ static int check_function(struct weir_vfio *v, enum weir_vfio_api api, struct we
 {
     const char *a = v->f.address;
     int r = weir_function_read(SYSFS, a, &v->f, e);
-    char unbind[96] = "";
 
     if (r < 0)
         return r;
@@ -139,18 +156,9 @@ static int check_function(struct weir_vfio *v, enum weir_vfio_api api, struct we
                              v->dev->name);
     if (api != WEIR_VFIO_NOIOMMU && (v->f.group < 0 || v->f.no_iommu))
         return fail_no_iommu(v, e);
-    if (!weir_function_is_vfio(&v->f)) {
-        if (*v->f.driver)
-            snprintf(unbind, sizeof(unbind), "echo %s > /sys/bus/pci/devices/%s/driver/unbind; ", a,
-                     a);
-        return weir_fail(e, -ENODEV, "device-driver",
-                         "open device %s\nit is bound to %s%s, not to vfio-pci\n"
-                         "as root: modprobe vfio-pci; echo vfio-pci > "
-                         "/sys/bus/pci/devices/%s/driver_override; %secho %s > "
-                         "/sys/bus/pci/drivers_probe",
-                         v->dev->name, *v->f.driver ? "the driver " : "no driver", v->f.driver, a,
-                         unbind, a);
-    }
+    r = check_driver(v, e);
+    if (r < 0)
+        return r;
     if (v->f.group < 0)
         return fail_no_iommu(v, e);
     if (api == WEIR_VFIO_NOIOMMU && !v->f.no_iommu)
@@ -400,6 +408,8 @@ static void let_go(struct weir_device *d)
 
 static void release(struct weir_device *d)
 {
+    if (weir_vfio_of(d)->fd < 0) /* it was given back before */
+        return;
     let_go(d);
     weir_vfio_of(d)->released = weir_now_ns();
 }
@@ -426,6 +436,8 @@ static int reopen(struct weir_device *d, struct weir_error *e)
 
     let_go(d);
     r = weir_function_read(SYSFS, v->f.address, &v->f, e);
+    if (r == 0)
+        r = check_driver(v, e);
     if (r == 0)
         r = enter(v, d->space, e);
     if (r)

@@ -73,7 +73,7 @@ static long number(const char *sysfs, const char *address, const char *file, int
     if (weir_sysfs_text(text, sizeof(text), "%s/bus/pci/devices/%s/%s", sysfs, address, file) <= 0)
         return missing;
     v = strtol(text, &end, base);
-    return *end || end == text ? missing : v;
+    return *end || end == text || v < -1 || v > 0xffffff ? missing : v;
 }
 
 static bool form_matches(const char *form, const char *name)

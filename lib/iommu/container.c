@@ -217,13 +217,9 @@ void weir_container_leave(struct weir_space *s, int group)
     widen(s);
 }
 
-unsigned weir_container_groups(const struct weir_space *s, int *fds, int *numbers, unsigned max)
+int weir_container_group(const struct weir_space *s, int number)
 {
-    const struct weir_container *c = container_of(s);
+    const struct weir_container_group *g = find(container_of(s), number);
 
-    for (unsigned i = 0; i < c->n && i < max; i++) {
-        fds[i] = c->groups[i].fd;
-        numbers[i] = c->groups[i].number;
-    }
-    return c->n;
+    return g ? g->fd : -1;
 }

@@ -26,8 +26,8 @@ struct weir_space *weir_space_container(struct weir *w, bool no_iommu, struct we
 int weir_container_join(struct weir_space *s, const struct weir_function *f, struct weir_error *e);
 /* The last user takes the group out of the container and closes it. */
 void weir_container_leave(struct weir_space *s, int group);
-/* Descriptors of its groups, at most max. Returns how many it has. */
-unsigned weir_container_groups(const struct weir_space *s, int *fds, int *numbers, unsigned max);
+/* The descriptor of a group that is in it, or -1. */
+int weir_container_group(const struct weir_space *s, int number);
 
 /* iommufd.c */
 struct weir_space *weir_space_iommufd(struct weir *w, struct weir_error *e);

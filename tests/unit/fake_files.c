@@ -165,7 +165,8 @@ static int device_file(const char *path, struct fake_group **g, struct fake_func
     }
     if (no_iommu || sscanf(path, "/dev/vfio/%d%c", &number, &end) == 1) {
         for (unsigned i = 0; i < fake.n_functions; i++)
-            if (fake.functions[i].group == number && strstr(fake.functions[i].driver, "vfio"))
+            if (number >= 0 && fake.functions[i].group == number &&
+                strstr(fake.functions[i].driver, "vfio"))
                 *g = fake_group(number);
         return *g && (*g)->no_iommu == no_iommu ? 0 : -1;
     }

@@ -46,7 +46,7 @@ void fake_file(const char *path, const char *fmt, ...)
     fclose(f);
 }
 
-void fake_link(const char *path, const char *target)
+void fake_symlink(const char *path, const char *target)
 {
     char at[PATH_MAX];
 
@@ -88,7 +88,7 @@ void fake_bind(struct fake_function *f, const char *driver)
         snprintf(f->driver, sizeof(f->driver), "%s", driver ? driver : "");
     snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", f->address);
     snprintf(target, sizeof(target), "../../../../bus/pci/drivers/%s", f->driver);
-    fake_link(path, target);
+    fake_symlink(path, target);
     if (!*f->driver)
         remove_all(path);
     snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", f->address);
@@ -119,10 +119,10 @@ void fake_plug(struct fake_function *f)
     if (f->group >= 0) {
         snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", f->address);
         snprintf(target, sizeof(target), "../../../../kernel/iommu_groups/%d", f->group);
-        fake_link(path, target);
+        fake_symlink(path, target);
         snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d/devices/%s", f->group,
                  f->address);
-        fake_link(path, "/");
+        fake_symlink(path, "/");
     }
     fake_bind(f, "vfio-pci");
 }
@@ -258,7 +258,7 @@ static struct weir_device *open_device(struct weir *w, const char *name, struct 
     return weir_device_open(w, name, &opt, e);
 }
 
-struct weir_device *fake_open(struct weir *w, const char *name, struct weir_space *space)
+struct weir_device *fake_open_device(struct weir *w, const char *name, struct weir_space *space)
 {
     struct weir_error e = {0};
     struct weir_device *d = open_device(w, name, space, &e);

@@ -171,7 +171,7 @@ void fake_peek(struct fake_function *f, unsigned region, uint64_t off, void *byt
 void fake_raise(struct fake_function *f, enum weir_irq_index kind, unsigned vector);
 /* A file of the machine's, "/proc/7/comm"; or a link. Folders are made. */
 void fake_file(const char *path, const char *fmt, ...) WEIR_PRINTF(2, 3);
-void fake_link(const char *path, const char *target);
+void fake_symlink(const char *path, const char *target);
 
 /* ---- failures ---- */
 
@@ -204,8 +204,8 @@ extern char fake_log[1024];
 void fake_failed(const struct weir_error *e, int err, const char *code);
 void fake_contains(const char *text, const char *part);
 
-struct weir_device *fake_open(struct weir *w, const char *name, struct weir_space *space);
-/* As fake_open(), when it has to fail. */
+struct weir_device *fake_open_device(struct weir *w, const char *name, struct weir_space *space);
+/* As fake_open_device(), when it has to fail. */
 void fake_open_fails(struct weir *w, const char *name, struct weir_space *space, int err,
                      const char *code, struct weir_error *e);
 struct weir_space *fake_new_space(struct weir *w, enum weir_vfio_api api);
@@ -219,8 +219,6 @@ void *fake_memory(size_t len);
 void fake_memory_free(void *va, size_t len);
 /* The next event, or one that cannot be; waits for one at most 10 s if told so. */
 struct weir_event fake_event(struct weir *w, bool wait);
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
 
 /* ---- between the parts ---- */
 

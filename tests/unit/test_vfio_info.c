@@ -35,7 +35,7 @@ static struct weir_space *type1(void)
 static void test_shape(void **state)
 {
     struct weir_space *s = type1();
-    struct weir_device *d = fake_open(w, A, s);
+    struct weir_device *d = fake_open_device(w, A, s);
 
     (void)state;
     fake_ranges_are(s, fake_usual, 2);
@@ -65,7 +65,7 @@ static void test_capabilities_of_old_kernels(void **state)
         struct weir_device *d;
 
         fake.caps = (enum fake_caps)i;
-        d = fake_open(w, A, s);
+        d = fake_open_device(w, A, s);
         fake_ranges_are(s, i == FAKE_CAPS_NONE ? fake_everything : fake_usual,
                         i == FAKE_CAPS_NONE ? 1 : 2);
         assert_int_equal(fake_info(s).max_maps, limits[i]);
@@ -84,7 +84,7 @@ static void test_unknown_limit(void **state)
     (void)state;
     fake.caps = FAKE_CAPS_NO_AVAIL;
     fake.entry_limit = 1;
-    fake_open(w, A, s);
+    fake_open_device(w, A, s);
     assert_int_equal(fake_info(s).max_maps, 0);
     assert_int_equal(fake_map(s, memory, FAKE_PAGE, 0, "one", &e), 0);
     assert_int_equal(fake_map(s, memory, FAKE_PAGE, FAKE_PAGE, "two", &e), -ENOSPC);
@@ -104,7 +104,7 @@ static void test_widest(void **state)
     fake_group(1)->last = UINT64_MAX;
     fake_group(1)->n_reserved = 0;
     fake_group(1)->page_sizes = 0xfffffffffffff000;
-    d = fake_open(w, A, s);
+    d = fake_open_device(w, A, s);
     fake_ranges_are(s, fake_everything, 1);
     assert_int_equal(fake_info(s).page_sizes, 0xfffffffffffff000);
     assert_int_equal(fake_info(s).iova_bits, 64);
@@ -120,7 +120,7 @@ static void test_small_pages(void **state)
 
     (void)state;
     fake_group(1)->page_sizes = 0x40201200;
-    fake_open(w, A, s);
+    fake_open_device(w, A, s);
     assert_int_equal(fake_info(s).page_sizes, 0x40201000);
 }
 
@@ -295,7 +295,7 @@ static void test_lies(void **state)
                 fake_contains(e.why, "Message too long");
             assert_int_equal(fake.containers[0].type, 0);
         } else {
-            struct weir_device *d = fake_open(w, A, s);
+            struct weir_device *d = fake_open_device(w, A, s);
 
             fake_ranges_are(s, cases[i].ranges, cases[i].n);
             weir_device_close(d);
@@ -313,7 +313,7 @@ static void test_many_ranges(void **state)
     (void)state;
     fake_group(1)->cuts_from = GIB * 8;
     fake_group(1)->n_cuts = 70;
-    fake_open(w, A, s);
+    fake_open_device(w, A, s);
     assert_int_equal(fake_info(s).n_ranges, 64);
     assert_int_equal(fake_info(s).ranges[1].last, GIB * 8 - 1);
     assert_int_equal(fake.infos, 2); /* once for the size, once for the answer */
@@ -331,7 +331,7 @@ static void test_info_fails(void **state)
     fake_open_fails(w, A, s, -EIO, "vfio-info", &e);
     fake_fail(0, 0, 0);
     assert_int_equal(fake_group(1)->container, -1);
-    fake_open(w, A, s);
+    fake_open_device(w, A, s);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

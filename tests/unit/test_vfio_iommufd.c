@@ -96,7 +96,7 @@ static void test_new_refused(void **state)
 static void test_shape(void **state)
 {
     struct weir_space *s = iommufd();
-    struct weir_device *d = fake_open(w, A, s);
+    struct weir_device *d = fake_open_device(w, A, s);
 
     (void)state;
     fake_ranges_are(s, fake_usual, 2);
@@ -119,12 +119,12 @@ static void test_page_sizes(void **state)
     (void)state;
     fake_fail(ABI_VFIO_IOAS, EOPNOTSUPP, 0); /* the kernel has no such part */
     s = iommufd();
-    fake_open(w, A, s);
+    fake_open_device(w, A, s);
     assert_int_equal(fake_info(s).page_sizes, FAKE_PAGE);
     fake_fail(0, 0, 0);
     s = iommufd();
     fake_group(2)->page_sizes = 0x200;
-    fake_open(w, B, s);
+    fake_open_device(w, B, s);
     assert_int_equal(fake_info(s).page_sizes, FAKE_PAGE);
 }
 
@@ -151,7 +151,7 @@ static void test_many_ranges(void **state)
     (void)state;
     fake_group(1)->cuts_from = GIB * 8;
     fake_group(1)->n_cuts = 60;
-    fake_open(w, A, s);
+    fake_open_device(w, A, s);
     assert_int_equal(fake_info(s).n_ranges, 62);
     assert_int_equal(fake_info(s).ranges[61].last, 0xffffffffffff);
 }
@@ -185,7 +185,7 @@ static void test_ranges_lie(void **state)
     more = (uint32_t)-2; /* none at all */
     fake_open_fails(w, A, s, -EINVAL, "space-empty", &e);
     more = 0;
-    fake_open(w, A, s);
+    fake_open_device(w, A, s);
 }
 
 /* ---- mapping ---- */
@@ -201,7 +201,7 @@ static void test_map(void **state)
     /* An IOAS takes mappings without a device. */
     assert_int_equal(weir_space_map(s, &mem, weir_iova(0), WEIR_PROT_READ, &e), 0);
     assert_int_equal(weir_space_map(s, &mem, weir_iova(N), WEIR_PROT_WRITE, &e), 0);
-    d = fake_open(w, A, s);
+    d = fake_open_device(w, A, s);
     assert_int_equal(weir_space_map(s, &mem, weir_iova(2 * N), WEIR_PROT_RW, &e), 0);
     assert_int_equal(fake.maps, 3);
     for (unsigned i = 0; i < 3; i++) {
@@ -215,7 +215,7 @@ static void test_map(void **state)
     weir_device_close(d);
     /* It keeps them, and a device that comes back finds them. */
     assert_int_equal(f->n_maps, 2);
-    fake_open(w, A, s);
+    fake_open_device(w, A, s);
     assert_int_equal(fake.maps, 3);
 }
 
@@ -293,7 +293,7 @@ static void test_narrowed(void **state)
     struct weir_space *s = iommufd();
 
     (void)state;
-    fake_open(w, A, s);
+    fake_open_device(w, A, s);
     assert_int_equal(fake_map(s, memory, MIB, 0x1000, "small", &e), 0);
     assert_int_equal(fake_map(s, memory, N, 0x80000000, "frames", &e), 0);
     fake_reserve(fake_group(2), 0x80100000, 0x801fffff, "reserved");
@@ -357,7 +357,7 @@ static void test_not_viable(void **state)
     fake_open_fails(w, A, NULL, -EPERM, "group-not-viable", &e);
     fake_contains(e.why, "interrupts");
     fake_group(1)->unsafe = false;
-    fake_open(w, A, NULL);
+    fake_open_device(w, A, NULL);
 }
 
 static char holder_link[64];
@@ -375,7 +375,7 @@ static int show_files(unsigned long request, void *arg, int result)
         if (!f || f->kind != FAKE_DEVICE)
             continue;
         snprintf(holder_link, sizeof(holder_link), "/proc/%d/fd/%d", (int)getpid(), fd);
-        fake_link(holder_link, "/dev/vfio/devices/vfio0");
+        fake_symlink(holder_link, "/dev/vfio/devices/vfio0");
     }
     return 0;
 }
@@ -387,21 +387,21 @@ static void test_busy(void **state)
 
     (void)state;
     fake.tamper = show_files;
-    d = fake_open(other, A, NULL);
+    d = fake_open_device(other, A, NULL);
     /* Open already, here: EINVAL. */
     fake_open_fails(w, A, NULL, -EBUSY, "device-busy", &e);
     fake_contains(e.why, "/dev/vfio/devices/vfio0 is open already, in this process");
     weir_device_close(d);
     /* Elsewhere: our own descriptor, which waits to be bound, is not what is meant. */
     fake_file("/proc/8/comm", "spdk\n");
-    fake_link("/proc/8/fd/9", "/dev/vfio/devices/vfio0");
+    fake_symlink("/proc/8/fd/9", "/dev/vfio/devices/vfio0");
     a->bound = 3;
     fake_open_fails(w, A, NULL, -EBUSY, "device-busy", &e);
     fake_contains(e.why, "/dev/vfio/devices/vfio0 is open already, in process 8 (spdk)");
     a->bound = -1;
     /* Through its group: EBUSY. */
     fake_group(1)->elsewhere = true;
-    fake_link("/proc/8/fd/9", "/dev/vfio/1");
+    fake_symlink("/proc/8/fd/9", "/dev/vfio/1");
     fake_open_fails(w, A, NULL, -EBUSY, "device-busy", &e);
     fake_contains(e.why, "/dev/vfio/1 is open already, in process 8 (spdk)");
     fake_group(1)->elsewhere = false;
@@ -443,7 +443,7 @@ static void test_token(void **state)
     fake_open_fails(w, A "?iommu=iommufd&vf-token=" TOKEN, NULL, -EACCES, "vfio-token", &e);
     fake_contains(e.fix, "Linux 6.17");
     fake.bind_token = true;
-    weir_device_close(fake_open(w, A "?iommu=iommufd&vf-token=" TOKEN, NULL));
+    weir_device_close(fake_open_device(w, A "?iommu=iommufd&vf-token=" TOKEN, NULL));
     fake_open_fails(w, A "?iommu=iommufd&vf-token=ffffffff-4455-6677-8899-aabbccddeeff", NULL,
                     -EACCES, "vfio-token", &e);
     fake_contains(e.why, "this is not it");
@@ -461,11 +461,11 @@ static void test_devices(void **state)
 
     (void)state;
     assert_int_equal(fake_map(s, memory, N, 0, "frames", &e), 0);
-    d[0] = fake_open(w, A, s);
-    d[1] = fake_open(w, A2, NULL);
+    d[0] = fake_open_device(w, A, s);
+    d[1] = fake_open_device(w, A2, NULL);
     weir_device_info(d[1], &i);
     assert_ptr_equal(i.space, s);
-    d[2] = fake_open(w, B, s);
+    d[2] = fake_open_device(w, B, s);
     assert_int_equal(fake_info(s).devices, 3);
     assert_int_equal(fake.maps, 1);
     assert_int_equal(a2->bound, 0);

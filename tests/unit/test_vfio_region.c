@@ -57,7 +57,7 @@ static void test_regions(void **state)
     (void)state;
     f->regions[WEIR_REGION_ROM] =
         (struct fake_region){.size = 64 * KIB, .flags = VFIO_REGION_INFO_FLAG_READ};
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     for (unsigned n = 0; n < WEIR_N_REGIONS; n++) {
         r = region(d, n);
         assert_int_equal(r.size, f->regions[n].size);
@@ -89,7 +89,7 @@ static void test_calls(void **state)
 
     (void)state;
     f->regions[0].flags &= ~(uint32_t)VFIO_REGION_INFO_FLAG_MMAP;
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_null(region(d, 0).map);
     for (unsigned width = 1; width <= 8; width *= 2) {
         v = 0x8877665544332211;
@@ -117,7 +117,7 @@ static void test_access_fails(void **state)
 
     (void)state;
     f->regions[0].flags &= ~(uint32_t)VFIO_REGION_INFO_FLAG_MMAP;
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     fake.io_err = EIO;
     assert_int_equal(weir_region_read(d, 0, 0x100, &v, 4, &e), -EIO);
     fake_failed(&e, -EIO, "vfio-access");
@@ -151,7 +151,7 @@ static void test_areas(void **state)
                                          .flags = f->regions[0].flags,
                                          .n_areas = 2,
                                          .areas = {{0, 4 * KIB}, {8 * KIB, 56 * KIB}}};
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_int_equal(fake_open_maps(), 3);
     /* The larger one is for pointers; the rest by calls. */
     r = region(d, 2);
@@ -188,7 +188,7 @@ static void test_hostile_areas(void **state)
 
         f->regions[0].areas[0] = areas[i];
         f->regions[0].n_areas = 1;
-        d = fake_open(w, A, NULL);
+        d = fake_open_device(w, A, NULL);
         assert_null(region(d, 0).map);
         assert_int_equal(fake_open_maps(), 1); /* BAR 2's */
         weir_write32(d, 0, 0x1004, i);
@@ -281,7 +281,7 @@ static void test_hostile_capability(void **state)
 
         print_message("# case %u\n", i);
         lie = cases[i].lie;
-        d = fake_open(w, A, NULL);
+        d = fake_open_device(w, A, NULL);
         assert_int_equal(region(d, 0).map_size, cases[i].mapped);
         assert_int_equal(weir_read32(d, 0, 0), 0);
         weir_device_close(d);
@@ -326,7 +326,7 @@ static void test_sizes(void **state)
         struct weir_device *d;
 
         f->regions[0].size = cases[i].size;
-        d = fake_open(w, A, NULL);
+        d = fake_open_device(w, A, NULL);
         assert_int_equal(region(d, 0).size, cases[i].size);
         assert_int_equal(region(d, 0).map != NULL, cases[i].mapped);
         weir_write32(d, 0, 8, i);
@@ -349,7 +349,7 @@ static void test_mmap_fails(void **state)
     f->regions[0].flags &= ~(uint32_t)VFIO_REGION_INFO_FLAG_MMAP;
     fake.tamper = tamper_region;
     lie = says_mappable;
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_null(region(d, 0).map);
     assert_int_equal(region(d, 0).map_size, 0);
     poke32(0, 0x20, 99);
@@ -377,7 +377,7 @@ static void test_info_fails(void **state)
     fake.tamper = tamper_error;
     bad_region = 2;
     bad_errno = EINVAL; /* it has none */
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_int_equal(region(d, 2).size, 0);
     weir_device_close(d);
     bad_errno = EIO;
@@ -399,7 +399,7 @@ static void test_info_fails(void **state)
 /* What would take mapped registers away is not written, whatever the access. */
 static void test_guards(void **state)
 {
-    struct weir_device *d = fake_open(w, A, NULL);
+    struct weir_device *d = fake_open_device(w, A, NULL);
     static const struct {
         unsigned off, width;
         uint32_t value;
@@ -453,7 +453,7 @@ static void test_guard_without_pm(void **state)
 
     (void)state;
     fake_poke(f, WEIR_REGION_CONFIG, 0x41, &none, 1);
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_int_equal(weir_config_write(d, 0x50 + PCI_PM_CTRL, 2, 3, &e), 0);
     assert_int_equal(weir_config_write(d, PCI_COMMAND, 2, 1, &e), -EPERM);
 }
@@ -462,7 +462,7 @@ static void test_guard_without_pm(void **state)
 
 static void test_lost(void **state)
 {
-    struct weir_device *d = fake_open(w, A, NULL);
+    struct weir_device *d = fake_open_device(w, A, NULL);
     struct weir_event ev;
 
     (void)state;
@@ -493,7 +493,7 @@ static void test_lost(void **state)
 /* The kernel does not even read it any more. */
 static void test_lost_by_error(void **state)
 {
-    struct weir_device *d = fake_open(w, A, NULL);
+    struct weir_device *d = fake_open_device(w, A, NULL);
 
     (void)state;
     poke32(0, 0x40, UINT32_MAX);
