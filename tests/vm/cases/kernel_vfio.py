@@ -78,3 +78,9 @@ CASES.append(Case(
     vfio=('01:00.0', '02:00.0', '03:00.0'),
     devices=(*EDU, root_port(2), X540('a', 'gen:rate=20000', bus='rp2'), root_port(3),
              X540('b', 'gen:rate=20000', bus='rp3'))))
+CASES += [
+    Case(f'token-{api}', f'a virtual function opens with its token, through {api}', run='token',
+         kernel='small', append='vfio_pci.enable_sriov=1', vfio=('01:00.0',),
+         devices=(root_port(1), 'igb,bus=rp1'), env={'API': api})
+    for api in APIS
+]
