@@ -240,27 +240,62 @@ static uint64_t received(const struct app *app)
 
 /* ---- Start and end ---- */
 
+static int open_device(struct app *app, struct port *p, struct weir_error *err)
+{
+    uint64_t end = now_ns() + app->opt.wait;
+    struct weir_device_info info;
+
+    while (!(p->device = weir_device_open(app->weir, p->name, NULL, err))) {
+        if (interrupted || now_ns() >= end)
+            return -1;
+        nanosleep(&(struct timespec){.tv_nsec = 50 * (long)MS}, NULL);
+    }
+    weir_device_info(p->device, &info);
+    p->model = info.model;
+    app->models |= info.model != NULL;
+    return 0;
+}
+
+/* Memory that all devices reach. */
+static int make_pool(struct app *app, unsigned n_lanes, struct weir_error *err)
+{
+    const struct options *o = &app->opt;
+    struct weir_pktpool_options pool = {.size = sizeof pool, .packets = (uint32_t)o->packets};
+    struct weir_arena_options memory = {.size = sizeof memory, .page = o->page};
+    struct weir_space *spaces[MAX_PORTS];
+
+    /* Both rings of a queue full, a burst in hand, and what caches keep. */
+    if (!pool.packets)
+        pool.packets = n_lanes * (uint32_t)(2 * o->ring + o->burst) + app->n_workers * 2 * CACHE;
+    memory.bytes =
+        weir_pktpool_bytes(&pool) + n_lanes * UINT64_C(2) * (o->ring * 16 + 4096) + (256 << 10);
+    if (o->memory)
+        memory.bytes = o->memory;
+    memory.spaces = spaces;
+    for (memory.n_spaces = 0; memory.n_spaces < app->n_ports; memory.n_spaces++) {
+        struct weir_device_info info;
+        weir_device_info(app->ports[memory.n_spaces].device, &info);
+        spaces[memory.n_spaces] = info.space;
+    }
+    struct weir_arena *arena = weir_arena_new(app->weir, &memory, err);
+    app->pool = arena ? weir_pktpool_new(arena, &pool, err) : NULL;
+    return app->pool ? 0 : -1;
+}
+
 static int open_port(struct app *app, struct port *p, struct weir_error *err)
 {
     const struct options *o = &app->opt;
     struct weir_port_options po = {
         .size = sizeof po, .pool = app->pool, .promiscuous = o->promiscuous};
-    uint64_t end = now_ns() + o->wait;
-    struct weir_device_info device;
     struct weir_port_info info;
 
     po.rx_queues = po.tx_queues = (unsigned)o->queues;
     po.rx_ring = po.tx_ring = (unsigned)o->ring;
     po.mtu = (uint32_t)o->mtu;
-    while (!(p->port = weir_port_open(app->weir, p->name, &po, err))) {
-        if (interrupted || now_ns() >= end)
-            return -1;
-        nanosleep(&(struct timespec){.tv_nsec = 50 * (long)MS}, NULL);
-    }
-    weir_device_info(weir_port_device(p->port), &device);
+    p->port = weir_port_new(p->device, &po, err);
+    if (!p->port)
+        return -1;
     weir_port_info(p->port, &info);
-    p->model = device.model;
-    app->models |= device.model != NULL;
     memcpy(p->mac, info.mac, 6);
     printf("port %u: %s, driver %s, to port %u\n", p->index, p->name, info.driver,
            p->partner->index);
@@ -272,8 +307,6 @@ static int set_up(struct app *app, struct weir_error *err)
 {
     const struct options *o = &app->opt;
     unsigned n = app->n_ports * (unsigned)o->queues;
-    struct weir_pktpool_options pool = {.size = sizeof pool, .packets = (uint32_t)o->packets};
-    struct weir_arena_options memory = {.size = sizeof memory, .page = o->page};
     struct weir_options instance = {.size = sizeof instance, .log = weir_log_stdio};
 
     instance.log_level = o->verbose ? WEIR_LOG_INFO : WEIR_LOG_WARNING;
@@ -286,18 +319,11 @@ static int set_up(struct app *app, struct weir_error *err)
     if (!app->lanes || !app->workers)
         return weir_fail(err, -ENOMEM, "l2fwd", "start\nout of memory");
 
-    /* Both rings of a queue full, a burst in hand, and what caches keep. */
-    if (!pool.packets)
-        pool.packets = n * (uint32_t)(2 * o->ring + o->burst) + app->n_workers * 2 * CACHE;
-    memory.bytes =
-        weir_pktpool_bytes(&pool) + n * UINT64_C(2) * (o->ring * 16 + 4096) + (256 << 10);
-    if (o->memory)
-        memory.bytes = o->memory;
-    struct weir_arena *arena = weir_arena_new(app->weir, &memory, err);
-    app->pool = arena ? weir_pktpool_new(arena, &pool, err) : NULL;
-    if (!app->pool)
+    for (unsigned i = 0; i < app->n_ports; i++)
+        if (open_device(app, &app->ports[i], err))
+            return -1;
+    if (make_pool(app, n, err))
         return -1;
-
     for (unsigned i = 0; i < app->n_ports; i++)
         if (open_port(app, &app->ports[i], err))
             return -1;

@@ -27,6 +27,7 @@ struct port {
     const char *name;
     unsigned index;
     uint64_t losses;
+    struct weir_device *device; /* the port's, once there is one */
     struct weir_port *port;
     struct weir_model *model;
     struct port *partner;

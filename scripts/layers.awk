@@ -8,7 +8,7 @@ BEGIN {
     allowed["iommu"] = " core host mem vfio-user "
     allowed["model"] = " core mem vfio-user iommu "
     allowed["device"] = " core host mem vfio-user iommu model "
-    allowed["net"] = " core host mem vfio-user iommu device "
+    allowed["net"] = allowed["dma"] = " core host mem vfio-user iommu device "
 }
 
 function refuse(why) {

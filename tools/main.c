@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct command *const commands[] = {&command_model, &command_ports, &command_regs};
+static const struct command *const commands[] = {&command_dma_bench, &command_model, &command_ports,
+                                                 &command_regs, &command_superpages};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 struct weir *tool_instance(enum weir_log_level level, struct weir_error *err)
@@ -84,9 +85,9 @@ static void help(FILE *out)
 {
     fputs("usage: weir COMMAND [ARGUMENT]...\n\n", out);
     for (unsigned i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "  %-9s%s\n", commands[i]->name, commands[i]->summary);
-    fputs("  version  print the versions of this command and of the library it runs with\n"
-          "  help     explain a command: weir help model\n",
+        fprintf(out, "  %-12s%s\n", commands[i]->name, commands[i]->summary);
+    fputs("  version     print the versions of this command and of the library it runs with\n"
+          "  help        explain a command: weir help model\n",
           out);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* weir model: serve a software device to other processes over vfio-user. */
+#include "iotlb.h"
 #include "tool.h"
 
 #include <errno.h>
@@ -23,6 +24,8 @@ static const char usage[] =
     "  --wire SPEC         what its frames travel on: loopback, tap:tap0, packet:veth1,gro,\n"
     "                      pcap:in=a.pcap,out=b.pcap, gen:size=60,rate=1M,count=1000, ...\n"
     "  --param KEY=VALUE   a parameter of the model; weir model --list names them\n"
+    "  --iotlb SHAPE       count the translations of an IOTLB: on, a number of entries, or\n"
+    "                      entries=64,ways=4,pages=4K+2M+1G,bits=48\n"
     "  --link up|down      whether the cable is in at the start (up)\n"
     "  --stats SECONDS     print the counters that often\n"
     "  --stats-json FILE   write them to FILE at the end\n"
@@ -78,7 +81,7 @@ static int list(void)
     return 0;
 }
 
-static void print_stats(struct weir_model *m)
+static void print_stats(struct weir_model *m, struct weir_iotlb_stats *iotlb)
 {
     struct weir_model_stats s;
 
@@ -87,12 +90,15 @@ static void print_stats(struct weir_model *m)
         "wire: received %" PRIu64 " frames, %" PRIu64 " bytes, %" PRIu64 " dropped; sent %" PRIu64
         " frames, %" PRIu64 " bytes, %" PRIu64 " dropped; %" PRIu64 " DMA faults\n",
         s.rx_frames, s.rx_bytes, s.rx_dropped, s.tx_frames, s.tx_bytes, s.tx_dropped, s.dma_faults);
+    if (iotlb && weir_model_iotlb(m, iotlb))
+        tool_iotlb_print(iotlb, stdout);
     fflush(stdout);
 }
 
 static int write_json(const char *path, const char *spec, struct weir_model *m)
 {
     struct json_object *o = json_object_new_object();
+    struct weir_iotlb_stats iotlb;
     struct weir_model_stats s;
     int failed;
 
@@ -119,6 +125,8 @@ static int write_json(const char *path, const char *spec, struct weir_model *m)
     ADD(gen_bad);
     ADD(dma_faults);
 #undef ADD
+    if (weir_model_iotlb(m, &iotlb))
+        json_object_object_add(o, "iotlb", tool_iotlb_json(&iotlb));
     failed = json_object_to_file_ext(path, o, JSON_C_TO_STRING_PRETTY);
     if (failed)
         fprintf(stderr,
@@ -138,6 +146,7 @@ struct request {
 static int serve(const struct request *r)
 {
     struct weir_error err;
+    struct weir_iotlb_stats iotlb;
     struct weir *w = tool_instance((enum weir_log_level)r->level, &err);
     struct weir_model *m = w ? weir_model_new(w, r->spec, &err) : NULL;
     struct weir_server *s = m ? weir_server_new(m, r->socket, &err) : NULL;
@@ -165,7 +174,7 @@ static int serve(const struct request *r)
         }
         if (r->stats_ns) {
             if (now >= next) {
-                print_stats(m);
+                print_stats(m, NULL);
                 next = now + r->stats_ns;
             }
             timeout_ms = (int)((next - now) / 1000000 + 1);
@@ -176,7 +185,7 @@ static int serve(const struct request *r)
         }
     }
 
-    print_stats(m);
+    print_stats(m, &iotlb);
     if (r->json && write_json(r->json, r->spec, m))
         status = 1;
     serving = NULL;
@@ -199,10 +208,11 @@ static void append(struct request *r, const char *key, const char *text)
 
 static int run(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        {"socket", 1, 0, 's'}, {"wire", 1, 0, 'w'},       {"param", 1, 0, 'p'},
-        {"stats", 1, 0, 't'},  {"stats-json", 1, 0, 'j'}, {"link", 1, 0, 'l'},
-        {"list", 0, 0, 'L'},   {"help", 0, 0, 'h'},       {0}};
+    static const struct option longs[] = {{"socket", 1, 0, 's'},     {"wire", 1, 0, 'w'},
+                                          {"param", 1, 0, 'p'},      {"stats", 1, 0, 't'},
+                                          {"stats-json", 1, 0, 'j'}, {"link", 1, 0, 'l'},
+                                          {"iotlb", 1, 0, 'i'},      {"list", 0, 0, 'L'},
+                                          {"help", 0, 0, 'h'},       {0}};
     const struct command *cmd = &command_model;
     struct request r = {.level = WEIR_LOG_WARNING};
     struct sigaction handle = {.sa_handler = on_signal};
@@ -223,6 +233,14 @@ static int run(int argc, char **argv)
             if (n_extra == sizeof extra / sizeof extra[0])
                 return tool_usage(cmd, "more than %u of --wire and --param", n_extra);
             keys[n_extra] = c == 'w' ? "wire=" : "";
+            extra[n_extra++] = optarg;
+            break;
+        case 'i':
+            if (strchr(optarg, '&'))
+                return tool_usage(cmd, "--iotlb %s: expected a shape, such as on", optarg);
+            if (n_extra == sizeof extra / sizeof extra[0])
+                return tool_usage(cmd, "more than %u of --wire and --param", n_extra);
+            keys[n_extra] = "iotlb=";
             extra[n_extra++] = optarg;
             break;
         case 't':

@@ -61,17 +61,26 @@ static int look(const char *name, uint64_t wait_ns, int level, struct row *row,
     struct weir_pktpool_options pool = {.size = sizeof pool, .packets = POOL_PACKETS};
     struct weir_port_options opt = {.size = sizeof opt};
     struct weir *w = tool_instance((enum weir_log_level)level, err);
-    struct weir_arena *arena;
+    struct weir_device *device = w ? weir_device_open(w, name, NULL, err) : NULL;
+    struct weir_arena *arena = NULL;
     struct weir_port *port = NULL;
+    struct weir_device_info info;
+    struct weir_space_info space;
 
-    if (!w)
-        return -1;
-    memory.bytes = weir_pktpool_bytes(&pool) + (1 << 20);
-    arena = weir_arena_new(w, &memory, err);
+    if (device) {
+        weir_device_info(device, &info);
+        weir_space_info(info.space, &space);
+        if (!strcmp(space.kind, "no-iommu")) /* which leaves no choice */
+            memory.page = 0;
+        memory.spaces = &info.space;
+        memory.n_spaces = 1;
+        memory.bytes = weir_pktpool_bytes(&pool) + (1 << 20);
+        arena = weir_arena_new(w, &memory, err);
+    }
     if (arena)
         opt.pool = weir_pktpool_new(arena, &pool, err);
     if (opt.pool)
-        port = weir_port_open(w, name, &opt, err);
+        port = weir_port_new(device, &opt, err);
     if (!port || weir_port_start(port, err)) {
         weir_free(w);
         return -1;

@@ -24,7 +24,7 @@ enum weir_rank {
     WEIR_RANK_MODEL,
     WEIR_RANK_DEVICE,
     WEIR_RANK_SERVER,
-    WEIR_RANK_PORT,
+    WEIR_RANK_PORT, /* and channels: lib/device/user.h */
 };
 
 struct weir_object {

@@ -64,8 +64,10 @@ struct weir_device {
     uint8_t revision;
     int node;
     atomic_bool lost;
-    struct weir_port *port; /* set by the port that took it */
-    /* The port's: called once when the device is lost, from any thread; may be NULL. */
+    struct weir_port *port; /* set by the port, or channel, that took it */
+    struct weir_channel *channel;
+    /* The port's or channel's: called once when the device is lost, from any thread; may be NULL.
+     */
     void (*on_lost)(struct weir_device *d);
     struct weir_watch retry; /* timerfd while lost */
     void *priv;

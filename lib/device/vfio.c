@@ -126,20 +126,6 @@ static int check_driver(const struct weir_vfio *v, struct weir_error *e)
                      unbind, a);
 }
 
-static int check_function(struct weir_vfio *v, struct weir_error *e)
-{
-    int r = weir_function_read(SYSFS, v->f.address, &v->f, e);
-
-    if (r < 0)
-        return r;
-    for (struct weir_device *d = NULL; (d = weir_vfio_next(v->dev->weir, d));)
-        if (d != v->dev && strcmp(weir_vfio_of(d)->f.address, v->f.address) == 0)
-            return weir_fail(e, -EBUSY, "device-busy",
-                             "open device %s\nthis program has it open already\nuse that device",
-                             v->dev->name);
-    return check_driver(v, e);
-}
-
 static int fail_no_iommu(const struct weir_vfio *v, struct weir_error *e)
 {
     bool any = access(SYSFS "/kernel/iommu_groups/0", F_OK) == 0;
@@ -152,6 +138,35 @@ static int fail_no_iommu(const struct weir_vfio *v, struct weir_error *e)
         v->dev->name, any ? "the IOMMU does not cover it" : "the kernel uses no IOMMU",
         any ? "use another slot"
             : "turn VT-d or AMD-Vi on in firmware and boot with intel_iommu=on (Intel)");
+}
+
+/* Is it there, is it ours to have, and is somebody between it and memory? In that order: without an
+ * IOMMU the kernel would not even bind it. */
+static int check_function(struct weir_vfio *v, enum weir_vfio_api api, struct weir_error *e)
+{
+    const char *a = v->f.address;
+    int r = weir_function_read(SYSFS, a, &v->f, e);
+
+    if (r < 0)
+        return r;
+    for (struct weir_device *d = NULL; (d = weir_vfio_next(v->dev->weir, d));)
+        if (d != v->dev && strcmp(weir_vfio_of(d)->f.address, a) == 0)
+            return weir_fail(e, -EBUSY, "device-busy",
+                             "open device %s\nthis program has it open already\nuse that device",
+                             v->dev->name);
+    if (api != WEIR_VFIO_NOIOMMU && (v->f.group < 0 || v->f.no_iommu))
+        return fail_no_iommu(v, e);
+    r = check_driver(v, e);
+    if (r < 0)
+        return r;
+    if (v->f.group < 0)
+        return fail_no_iommu(v, e);
+    if (api == WEIR_VFIO_NOIOMMU && !v->f.no_iommu)
+        return weir_fail(e, -EINVAL, "device-has-iommu",
+                         "open device %s without an IOMMU\nthe IOMMU covers it: it is in group %d\n"
+                         "leave iommu=none out",
+                         v->dev->name, v->f.group);
+    return 0;
 }
 
 static bool usable(const char *path)
@@ -352,14 +367,7 @@ static int open_vfio(struct weir_device *d, const char *rest, const struct weir_
     d->priv = v;
     r = parse_name(v, rest, opt, &api, e);
     if (r == 0)
-        r = check_function(v, e);
-    if (r == 0 && (v->f.group < 0 || (v->f.no_iommu && api != WEIR_VFIO_NOIOMMU)))
-        r = fail_no_iommu(v, e);
-    if (r == 0 && api == WEIR_VFIO_NOIOMMU && !v->f.no_iommu)
-        r = weir_fail(e, -EINVAL, "device-has-iommu",
-                      "open device %s without an IOMMU\nthe IOMMU covers it: it is in group %d\n"
-                      "leave iommu=none out",
-                      d->name, v->f.group);
+        r = check_function(v, api, e);
     if (r == 0)
         r = find_space(v, opt, api, &d->space, &own, e);
     if (r == 0) {

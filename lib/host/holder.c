@@ -36,24 +36,25 @@ const char *weir_file_holder(const char *proc, const char *path, int own, char *
 {
     DIR *dir = opendir(proc);
     struct dirent *entry;
+    char pid[16];
 
     *out = '\0';
     while (dir && !*out && (entry = readdir(dir))) {
-        bool self = atoi(entry->d_name) == getpid();
         char name[64], shown[64];
         int n;
 
-        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
-            !has_open(proc, entry->d_name, path, self ? own : -1))
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || atoi(entry->d_name) == getpid() ||
+            !has_open(proc, entry->d_name, path, -1))
             continue;
         n = weir_sysfs_text(name, sizeof(name), "%s/%s/comm", proc, entry->d_name);
         weir_printable(shown, sizeof(shown), name, n < 0 ? 0 : (size_t)n);
-        if (self)
-            snprintf(out, size, "this process");
-        else
-            snprintf(out, size, "process %s (%s)", entry->d_name, shown);
+        snprintf(out, size, "process %s (%s)", entry->d_name, shown);
     }
     if (dir)
         closedir(dir);
+    /* This process last: whoever is refused may have it open in vain, too. */
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    if (!*out && has_open(proc, pid, path, own))
+        snprintf(out, size, "this process");
     return out;
 }

@@ -4,6 +4,7 @@
 #include "lib/iommu/reserve.h"
 #include "lib/mem/hugepage.h"
 #include "lib/mem/node.h"
+#include "lib/mem/physical.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,34 +27,118 @@ static uint64_t offset_of(const struct weir_arena *a, const struct weir_segment 
     return (uint64_t)(s->va - a->va);
 }
 
-static int map_segment(struct weir_arena *a, const struct weir_segment *s, struct weir_space *space,
-                       unsigned prot, struct weir_error *e)
+/* The runs of a segment are [first, *end). */
+static unsigned runs_of(const struct weir_arena *a, const struct weir_segment *s, unsigned *end)
 {
-    struct weir_mem mem = {
-        .va = s->va,
-        .len = s->len,
-        .fd = s->fd,
-        .page = a->page,
-        .name = a->name,
-    };
+    uint64_t offset = offset_of(a, s);
+    unsigned first = 0;
 
-    return weir_space_map(space, &mem, weir_iova(a->iova + offset_of(a, s)), prot, e);
+    while (first < a->n_runs && a->runs[first].offset < offset)
+        first++;
+    *end = first;
+    while (*end < a->n_runs && a->runs[*end].offset < offset + s->len)
+        ++*end;
+    return first;
 }
 
-static int unmap_segment(struct weir_arena *a, const struct weir_segment *s,
-                         struct weir_space *space, struct weir_error *e)
+/* Take runs from number end - 1 down to first out of the space; 0, or the first failure. */
+static int unmap_runs(struct weir_arena *a, unsigned first, unsigned end, struct weir_space *space,
+                      struct weir_error *e)
 {
-    return weir_space_unmap(space, weir_iova(a->iova + offset_of(a, s)), s->len, e);
+    int r = 0;
+
+    while (end-- > first) {
+        const struct weir_run *run = &a->runs[end];
+        int ret = weir_space_unmap(space, weir_iova(run->iova), run->len, r == 0 ? e : NULL);
+
+        r = r == 0 ? ret : r;
+    }
+    return r;
 }
 
-/* As unmap_segment(), where there is no way back. */
+/* As unmap_runs() of a segment, where there is no way back. */
 static void pull_segment(struct weir_arena *a, const struct weir_segment *s,
                          struct weir_space *space)
 {
     struct weir_error err;
+    unsigned end, first = runs_of(a, s, &end);
 
-    if (unmap_segment(a, s, space, &err) < 0)
+    if (unmap_runs(a, first, end, space, &err) < 0)
         weir_log(a->weir, WEIR_LOG_ERROR, "arena", "%s: %s: %s", a->name, err.what, err.why);
+}
+
+static int map_segment(struct weir_arena *a, const struct weir_segment *s, struct weir_space *space,
+                       unsigned prot, struct weir_error *e)
+{
+    unsigned end, first = runs_of(a, s, &end);
+    struct weir_error ignored;
+
+    for (unsigned i = first; i < end; i++) {
+        const struct weir_run *run = &a->runs[i];
+        struct weir_mem mem = {
+            .va = a->va + run->offset,
+            .len = run->len,
+            .fd = a->physical ? -1 : s->fd, /* sorted pages do not lie in the file's order */
+            .offset = run->offset - offset_of(a, s),
+            .page = a->page,
+            .name = a->name,
+        };
+        int r = weir_space_map(space, &mem, weir_iova(run->iova), prot, e);
+
+        if (r < 0) {
+            unmap_runs(a, first, i, space, &ignored);
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int add_run(struct weir_arena *a, uint64_t offset, uint64_t len, uint64_t iova)
+{
+    struct weir_run *last = a->n_runs ? &a->runs[a->n_runs - 1] : NULL;
+
+    if (a->n_runs == a->cap_runs) {
+        unsigned cap = a->cap_runs ? a->cap_runs * 2 : 4;
+        struct weir_run *runs = realloc(a->runs, cap * sizeof(*runs));
+
+        if (!runs)
+            return -ENOMEM;
+        a->runs = runs;
+        a->cap_runs = cap;
+        last = a->n_runs ? &a->runs[a->n_runs - 1] : NULL;
+    }
+    if (a->physical && last && last->offset + last->len == offset &&
+        last->iova + last->len == iova && offset != a->bytes) {
+        last->len += len;
+        return 0;
+    }
+    a->runs[a->n_runs++] = (struct weir_run){offset, len, iova};
+    return 0;
+}
+
+/* Divide a new segment, the one that is not counted in bytes yet, into runs. */
+static int add_runs(struct weir_arena *a, const struct weir_segment *s, struct weir_error *e)
+{
+    uint64_t offset = offset_of(a, s), n = s->len / a->page, *addresses;
+    int r;
+
+    if (!a->physical)
+        return add_run(a, offset, s->len, a->iova + offset) ? no_memory(e, "grow", a->name) : 0;
+    addresses = calloc(n, sizeof(*addresses));
+    if (!addresses)
+        return no_memory(e, "grow", a->name);
+    r = weir_segment_sort(s, a->page, addresses, e);
+    for (uint64_t i = 0; i < n && r == 0; i++)
+        if (add_run(a, offset + i * a->page, a->page, addresses[i]))
+            r = no_memory(e, "grow", a->name);
+    free(addresses);
+    return r;
+}
+
+static void drop_runs(struct weir_arena *a, const struct weir_segment *s)
+{
+    while (a->n_runs && a->runs[a->n_runs - 1].offset >= offset_of(a, s))
+        a->n_runs--;
 }
 
 /* Back the next len bytes. */
@@ -77,6 +162,7 @@ static int add_segment(struct weir_arena *a, uint64_t len, struct weir_error *e)
     r = weir_segment_make(s, &backing, a->va + a->bytes, len, e);
     if (r < 0)
         return r;
+    r = add_runs(a, s, e);
     while (mapped < a->n_spaces && r == 0) {
         r = map_segment(a, s, a->spaces[mapped].space, a->spaces[mapped].prot, e);
         mapped += r == 0;
@@ -86,6 +172,7 @@ static int add_segment(struct weir_arena *a, uint64_t len, struct weir_error *e)
     if (r < 0) {
         while (mapped)
             pull_segment(a, s, a->spaces[--mapped].space);
+        drop_runs(a, s);
         weir_segment_drop(s);
         return r;
     }
@@ -140,9 +227,9 @@ static int back(struct weir_arena *a, const struct weir_arena_options *opt, uint
     a->max_bytes = round_up(opt->max_bytes > opt->bytes ? opt->max_bytes : opt->bytes, page);
     /* An IOMMU uses its superpages only where address and IOVA are both aligned to them. */
     a->align = a->max_bytes >= GIB ? GIB : a->max_bytes >= 2 * MIB ? 2 * MIB : page;
-    if (a->align < page)
+    if (a->align < page || a->physical)
         a->align = page;
-    r = choose_iova(a, opt, iova_bits, e);
+    r = a->physical ? 0 : choose_iova(a, opt, iova_bits, e);
     if (r < 0)
         return r;
     r = weir_mem_reserve(a->max_bytes, a->align, &a->va, e);
@@ -189,6 +276,16 @@ static void warn_base_pages(struct weir_arena *a, const struct weir_arena_option
              huge / base, command);
 }
 
+static int no_hugepages(const struct weir_arena *a, struct weir_error *e)
+{
+    return weir_fail(e, -ENOMEM, "arena-no-hugepages",
+                     "make arena %s for devices without an IOMMU\nthey need hugepages, whose "
+                     "physical addresses stay, and no size has enough of them\n"
+                     "echo 128 > /proc/sys/vm/nr_hugepages, early: physically contiguous memory "
+                     "gets rare",
+                     a->name);
+}
+
 /* Try hugepages from the largest size that makes sense, then base pages. */
 static int back_with_best(struct weir_arena *a, const struct weir_arena_options *opt,
                           unsigned iova_bits, struct weir_error *e)
@@ -214,6 +311,8 @@ static int back_with_best(struct weir_arena *a, const struct weir_arena_options 
         /* Somebody was faster, a control group forbids it, or the IOVA is too narrow. */
         weir_log(a->weir, WEIR_LOG_INFO, "arena", "%s: %s: %s", a->name, err.what, err.why);
     }
+    if (a->physical)
+        return no_hugepages(a, e);
     r = back(a, opt, base, iova_bits, e);
     if (r == 0)
         warn_base_pages(a, opt, base);
@@ -314,12 +413,17 @@ struct weir_arena *weir_arena_new(struct weir *w, const struct weir_arena_option
     a->weir = w;
     a->node = opt->node > 0 ? opt->node - 1 : -1;
     r = check_options(w, opt, a->name, e);
+    for (unsigned i = 0; i < opt->n_spaces && r == 0; i++)
+        a->physical |= weir_space_is_physical(opt->spaces[i]);
+    if (r == 0 && a->physical && opt->page == weir_base_page())
+        r = no_hugepages(a, e);
     if (r == 0)
         r = opt->page ? back(a, opt, opt->page, iova_bits, e)
                       : back_with_best(a, opt, iova_bits, e);
     if (r < 0) {
         weir_carve_clear(&a->carve);
         free(a->segments);
+        free(a->runs);
         free(a);
         return NULL;
     }
@@ -346,6 +450,7 @@ void weir_arena_free(struct weir_arena *a)
     weir_mem_release(a->va, a->max_bytes);
     weir_carve_clear(&a->carve);
     free(a->segments);
+    free(a->runs);
     free(a->spaces);
     free(a);
 }
@@ -387,6 +492,7 @@ int weir_arena_shrink(struct weir_arena *a, struct weir_error *e)
         pull_segment(a, s, a->spaces[i].space);
     a->bytes -= s->len;
     a->n_segments--;
+    drop_runs(a, s);
     weir_segment_drop(s);
     return 0;
 }
@@ -396,7 +502,7 @@ void weir_arena_info(const struct weir_arena *a, struct weir_arena_info *info)
     *info = (struct weir_arena_info){
         .name = a->name,
         .va = a->va,
-        .iova = weir_iova(a->iova),
+        .iova = weir_iova(a->physical ? a->runs[0].iova : a->iova),
         .bytes = a->bytes,
         .max_bytes = a->max_bytes,
         .used = a->carve.bytes,
@@ -429,7 +535,8 @@ int weir_arena_map(struct weir_arena *a, struct weir_space *space, unsigned prot
     if (weir_space_instance(space) != a->weir)
         return weir_fail(e, -EINVAL, "arena-instance",
                          "%s\nthe space is of another instance\nmake both from one", what);
-    r = weir_space_check_range(space, a->iova, a->iova + a->max_bytes - 1, what, e);
+    r = a->physical ? 0
+                    : weir_space_check_range(space, a->iova, a->iova + a->max_bytes - 1, what, e);
     if (r < 0)
         return r;
     if (a->n_spaces == a->cap_spaces) {
@@ -465,12 +572,7 @@ int weir_arena_unmap(struct weir_arena *a, struct weir_space *space, struct weir
     for (unsigned i = 0; i < a->n_spaces; i++) {
         if (a->spaces[i].space != space)
             continue;
-        for (unsigned j = 0; j < a->n_segments; j++) {
-            struct weir_error *first = r == 0 ? e : NULL;
-            int ret = unmap_segment(a, &a->segments[j], space, first);
-
-            r = r == 0 ? ret : r;
-        }
+        r = unmap_runs(a, 0, a->n_runs, space, e);
         weir_space_remove_arena(space, a);
         weir_arena_space_gone(a, space);
         return r;
@@ -491,6 +593,33 @@ void weir_arena_space_gone(struct weir_arena *a, struct weir_space *s)
     }
 }
 
+/* What nobody has used is zero as it came; make the rest so. */
+static void clear(struct weir_arena *a, uint64_t offset, size_t len)
+{
+    struct weir_segment *s = a->segments;
+    uint64_t at;
+
+    while (offset >= offset_of(a, s) + s->len)
+        s++;
+    at = offset - offset_of(a, s);
+    if (at < s->fresh)
+        memset(s->va + at, 0, len < s->fresh - at ? len : s->fresh - at);
+    if (at + len > s->fresh)
+        s->fresh = at + len;
+}
+
+/* The IOVA of what lies at offset, which is backed. */
+static weir_iova_t iova_at(const struct weir_arena *a, uint64_t offset)
+{
+    const struct weir_run *run = a->runs;
+
+    if (!a->physical)
+        return weir_iova(a->iova + offset);
+    while (offset >= run->offset + run->len)
+        run++;
+    return weir_iova(run->iova + (offset - run->offset));
+}
+
 int weir_dma_alloc(struct weir_arena *a, size_t len, size_t align, struct weir_dma *out,
                    struct weir_error *e)
 {
@@ -506,23 +635,15 @@ int weir_dma_alloc(struct weir_arena *a, size_t len, size_t align, struct weir_d
                          "arena's, %" PRIu64,
                          len, align, a->name, a->align);
     /*
-     * A buffer lies in one segment: a segment is one mapping of a space, and what a device reads
-     * must not depend on how two of them meet; and shrinking knows whom it concerns.
+     * A buffer lies in one run: a run is one mapping of a space, and what a device reads must not
+     * depend on how two of them meet; and shrinking knows whom it concerns.
      */
-    for (unsigned i = 0; i < a->n_segments && r == -ENOSPC; i++) {
-        struct weir_segment *s = &a->segments[i];
-        uint64_t first = offset_of(a, s), last = first + s->len - 1, free;
+    for (unsigned i = 0; i < a->n_runs && r == -ENOSPC; i++) {
+        uint64_t first = a->runs[i].offset, last = first + a->runs[i].len - 1, free;
 
         r = weir_carve_alloc(&a->carve, len, align, first, last, &offset);
-        if (r == 0) {
-            uint64_t at = offset - first;
-
-            /* What nobody has used is zero as it came. */
-            if (at < s->fresh)
-                memset(s->va + at, 0, len < s->fresh - at ? len : s->fresh - at);
-            if (at + len > s->fresh)
-                s->fresh = at + len;
-        }
+        if (r == 0)
+            clear(a, offset, len);
         free = weir_carve_longest(&a->carve, first, last);
         longest = free > longest ? free : longest;
     }
@@ -536,7 +657,7 @@ int weir_dma_alloc(struct weir_arena *a, size_t len, size_t align, struct weir_d
         return weir_fail(e, r, "dma-no-space",
                          "allocate %zu bytes aligned to %zu from arena %s\n"
                          "%" PRIu64 " of its %" PRIu64
-                         " bytes are allocated, and the longest free piece of a segment is %" PRIu64
+                         " bytes are allocated, and the longest free contiguous piece is %" PRIu64
                          "\n%s",
                          len, align, a->name, a->carve.bytes, a->bytes, longest, command);
     }
@@ -544,7 +665,7 @@ int weir_dma_alloc(struct weir_arena *a, size_t len, size_t align, struct weir_d
         return no_memory(e, "allocate from", a->name);
     *out = (struct weir_dma){
         .va = a->va + offset,
-        .iova = weir_iova(a->iova + offset),
+        .iova = iova_at(a, offset),
         .len = len,
     };
     return 0;
@@ -556,7 +677,8 @@ void weir_dma_free(struct weir_arena *a, struct weir_dma *dma)
 
     if (!dma->va)
         return;
-    if ((uintptr_t)dma->va < (uintptr_t)a->va || dma->iova.addr != a->iova + offset ||
+    if ((uintptr_t)dma->va < (uintptr_t)a->va || offset >= a->bytes ||
+        dma->iova.addr != iova_at(a, offset).addr ||
         weir_carve_free(&a->carve, offset, dma->len) < 0) {
         weir_log(a->weir, WEIR_LOG_ERROR, "arena",
                  "%s: %zu bytes at %p, IOVA %#" PRIx64

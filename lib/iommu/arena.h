@@ -16,6 +16,13 @@ struct weir_arena_space {
     unsigned prot;
 };
 
+/* A piece that is contiguous for devices: a segment, or where IOVAs are physical addresses as much
+ * of one as is contiguous physically. Each is one mapping of a space. */
+struct weir_run {
+    uint64_t offset, len; /* in the arena */
+    uint64_t iova;
+};
+
 struct weir_arena {
     struct weir_object object;
     struct weir *weir;
@@ -26,9 +33,12 @@ struct weir_arena {
     uint64_t max_bytes; /* reserved */
     uint64_t page;
     uint64_t align; /* of va and iova */
+    bool physical;  /* IOVAs are physical addresses, iova is 0 */
     int node;       /* bound to it; -1 if not */
     struct weir_segment *segments;
     unsigned n_segments, cap_segments;
+    struct weir_run *runs; /* by offset */
+    unsigned n_runs, cap_runs;
     struct weir_arena_space *spaces;
     unsigned n_spaces, cap_spaces;
     struct weir_carve carve;

@@ -18,6 +18,7 @@ struct weir_space_ops {
     int (*map)(struct weir_space *s, const struct weir_mem *mem, weir_iova_t iova, unsigned prot,
                struct weir_error *e);
     int (*unmap)(struct weir_space *s, weir_iova_t iova, size_t len, struct weir_error *e);
+    bool physical; /* IOVAs are physical addresses */
     /* Free what priv holds. */
     void (*free)(struct weir_space *s);
 };
@@ -31,6 +32,7 @@ struct weir_space *weir_space_make(struct weir *w, const struct weir_space_ops *
 struct weir *weir_space_instance(const struct weir_space *s);
 const struct weir_space_ops *weir_space_ops(const struct weir_space *s);
 void *weir_space_priv(const struct weir_space *s);
+bool weir_space_is_physical(const struct weir_space *s);
 /* It is to go with its last device. */
 void weir_space_own(struct weir_space *s);
 void weir_space_ref(struct weir_space *s);

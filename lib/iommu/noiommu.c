@@ -53,6 +53,7 @@ static int noiommu_unmap(struct weir_space *s, weir_iova_t iova, size_t len, str
 
 const struct weir_space_ops weir_noiommu_ops = {
     .kind = "no-iommu",
+    .physical = true,
     .map = noiommu_map,
     .unmap = noiommu_unmap,
     .free = weir_container_free,

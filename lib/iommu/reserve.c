@@ -16,7 +16,10 @@ int weir_iova_free_set(const struct weir *w, struct weir_iova_set *set)
         if (o->rank != WEIR_RANK_ARENA)
             continue;
         a = (const struct weir_arena *)((const char *)o - offsetof(struct weir_arena, object));
-        r = weir_iova_set_remove(set, a->iova, a->iova + a->max_bytes - 1);
+        for (unsigned i = 0; a->physical && i < a->n_runs && r == 0; i++)
+            r = weir_iova_set_remove(set, a->runs[i].iova, a->runs[i].iova + a->runs[i].len - 1);
+        if (!a->physical)
+            r = weir_iova_set_remove(set, a->iova, a->iova + a->max_bytes - 1);
     }
     return r;
 }

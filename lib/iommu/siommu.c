@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "lib/core/probe.h"
+#include "lib/iommu/iotlb.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 #include <weir/driver/siommu.h>
 #include <weir/error.h>
+#include <weir/superpage.h>
 
 #define NAME_SIZE sizeof(((struct weir_dma_fault *)0)->mapping)
 #define FREED     64 /* removed ranges that a fault can name */
@@ -35,6 +37,7 @@ struct weir_siommu {
     pthread_rwlock_t lock; /* guards the mappings and what is freed */
     struct mapping *maps;  /* sorted */
     unsigned n, cap;
+    struct weir_iotlb *iotlb; /* NULL: none is modelled */
     struct freed freed[FREED];
     unsigned next_freed;
     /*
@@ -80,6 +83,7 @@ void weir_siommu_free(struct weir_siommu *s)
     for (unsigned i = 0; i < s->n; i++)
         free(s->maps[i].name);
     free(s->maps);
+    weir_iotlb_free(s->iotlb);
     pthread_rwlock_destroy(&s->lock);
     pthread_mutex_destroy(&s->last_lock);
     free(s);
@@ -200,6 +204,8 @@ static void forget(struct weir_siommu *s, struct mapping *m,
     f->first = m->first;
     f->last = m->last;
     memcpy(f->name, m->name, NAME_SIZE);
+    if (s->iotlb)
+        weir_iotlb_invalidate(s->iotlb, m->first, m->last);
     atomic_fetch_sub_explicit(&s->count, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&s->bytes, len, memory_order_relaxed);
     if (removed) {
@@ -403,6 +409,8 @@ static int do_access(struct weir_siommu *s, uint64_t iova, void *buf, size_t len
         memcpy(va, buf, len);
     else if (va)
         memcpy(buf, va, len);
+    if (s->iotlb && len && (va || check(s, iova, len, write, &fault)))
+        weir_siommu_touch(s, iova, len, who);
     if (va || len == 0)
         return 0;
     if (!check(s, iova, len, write, &fault)) {
@@ -427,6 +435,127 @@ int weir_siommu_write(struct weir_siommu *s, uint64_t iova, const void *buf, siz
 {
     /* Not written to: the cast is for the shared path. */
     return do_access(s, iova, (void *)(uintptr_t)buf, len, true, who);
+}
+
+/* What is known of a mapping's pages: their size, 0 if nothing is, and an address that is congruent
+ * to the physical one as far as they go. */
+static uint64_t backing(const struct weir_siommu *s, const struct mapping *m, uint64_t *at)
+{
+    /* A client's memory is as its descriptor has it; what it is here is of no account. */
+    *at = s->remote || !m->va ? m->offset : (uintptr_t)m->va;
+    return m->page;
+}
+
+/* Does a client map exactly one page of the IOMMU? Then that is what its own IOMMU holds. */
+static bool one_page(const struct weir_siommu *s, const struct mapping *m, uint64_t pages)
+{
+    uint64_t len = m->last - m->first + 1;
+
+    return s->remote && pages & len && !(len & (len - 1)) && !(m->first & (len - 1));
+}
+
+/* The leaf that translates iova: its size. *base: its start. */
+static uint64_t leaf(const struct weir_siommu *s, const struct mapping *m, uint64_t iova,
+                     uint64_t *base)
+{
+    uint64_t pages = weir_iotlb_pages(s->iotlb), size = pages & -pages, at;
+    uint64_t page = backing(s, m, &at);
+
+    if (one_page(s, m, pages)) {
+        *base = m->first;
+        return m->last - m->first + 1;
+    }
+    for (uint64_t left = pages & (pages - 1); left; left &= left - 1) {
+        uint64_t next = left & -left, start = iova & ~(next - 1);
+
+        if (next > page || ((at ^ m->first) & (next - 1)) || start < m->first ||
+            start + (next - 1) > m->last)
+            break;
+        size = next;
+    }
+    *base = iova & ~(size - 1);
+    return size;
+}
+
+void weir_siommu_touch(struct weir_siommu *s, uint64_t iova, size_t len,
+                       const struct weir_dma_who *who)
+{
+    uint64_t last = iova + (len - 1);
+
+    if (!s->iotlb || !len)
+        return;
+    for (;;) {
+        const struct mapping *m = look_up(s, iova);
+        uint64_t base, size;
+
+        if (!m)
+            return;
+        size = leaf(s, m, iova, &base);
+        weir_iotlb_access(s->iotlb, base, size, who);
+        if (last - base < size)
+            return;
+        iova = base + size;
+    }
+}
+
+bool weir_siommu_has_iotlb(const struct weir_siommu *s)
+{
+    return s->iotlb;
+}
+
+int weir_siommu_set_iotlb(struct weir_siommu *s, const struct weir_iotlb_options *opt,
+                          struct weir_error *e)
+{
+    struct weir_iotlb *t = opt ? weir_iotlb_new(opt, e) : NULL, *old;
+
+    if (opt && !t)
+        return e ? e->err : -EINVAL;
+    pthread_rwlock_wrlock(&s->lock);
+    old = s->iotlb;
+    s->iotlb = t;
+    pthread_rwlock_unlock(&s->lock);
+    weir_iotlb_free(old);
+    return 0;
+}
+
+/* Count the leaves that a mapping is made of. */
+static void count_leaves(const struct weir_siommu *s, const struct mapping *m,
+                         struct weir_iotlb_stats *out)
+{
+    uint64_t pages = weir_iotlb_pages(s->iotlb), at, page = backing(s, m, &at);
+    struct weir_superpage_request r = {
+        .size = sizeof(r),
+        .va = at,
+        .len = m->last - m->first + 1,
+        .iova = m->first,
+        .page = one_page(s, m, pages) ? m->last - m->first + 1
+                : page                ? page
+                                      : pages & -pages,
+        .iommu_pages = pages,
+    };
+    struct weir_superpage_plan plan;
+
+    if (one_page(s, m, pages))
+        r.va = m->first;
+    if (weir_superpage_plan(&r, &plan, NULL) < 0)
+        return; /* no such IOMMU could hold it */
+    for (unsigned i = 0; i < out->n_pages; i++)
+        out->leaves[i] += plan.leaves[__builtin_ctzll(out->page[i])];
+}
+
+bool weir_siommu_iotlb(struct weir_siommu *s, struct weir_iotlb_stats *out)
+{
+    bool any;
+
+    pthread_rwlock_rdlock(&s->lock);
+    any = s->iotlb;
+    if (any && out) {
+        weir_iotlb_read(s->iotlb, out);
+        for (unsigned i = 0; i < s->n; i++)
+            count_leaves(s, &s->maps[i], out);
+    }
+    pthread_rwlock_unlock(&s->lock);
+    return any;
 }
 
 uint64_t weir_siommu_faults(struct weir_siommu *s, struct weir_dma_fault *last)

@@ -105,6 +105,11 @@ void *weir_space_priv(const struct weir_space *s)
     return s->priv;
 }
 
+bool weir_space_is_physical(const struct weir_space *s)
+{
+    return s->ops->physical;
+}
+
 void weir_space_ref(struct weir_space *s)
 {
     s->devices++;
@@ -334,8 +339,11 @@ static int check_map(const struct weir_space *s, const struct weir_mem *mem, uin
     if (s->max_maps && s->n_maps >= s->max_maps)
         return weir_fail(e, -ENOSPC, "map-limit",
                          "%s\nit holds %zu mappings, and may hold no more\n"
-                         "map fewer and larger pieces; one arena segment is one mapping",
-                         what, s->n_maps);
+                         "map fewer and larger pieces (one arena segment is one mapping)%s",
+                         what, s->n_maps,
+                         strcmp(s->ops->kind, "type1") == 0
+                             ? ", or raise dma_entry_limit of the module vfio_iommu_type1"
+                             : "");
     return 0;
 }
 

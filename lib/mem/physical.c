@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define PRESENT ((uint64_t)1 << 63)
@@ -31,4 +33,58 @@ int weir_physical(const void *va, uint64_t *out, struct weir_error *e)
                          va);
     *out = (entry & FRAME) * page + (uintptr_t)va % page;
     return 0;
+}
+
+struct place {
+    uint64_t address;
+    uint64_t offset; /* in the segment's file */
+};
+
+static int by_address(const void *a, const void *b)
+{
+    uint64_t x = ((const struct place *)a)->address, y = ((const struct place *)b)->address;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Page number i of the segment becomes what its file holds at offset. The page is there already, so
+ * touching it cannot fail. */
+static int move_page(const struct weir_segment *s, uint64_t page, uint64_t i, uint64_t offset)
+{
+    uint8_t *at = s->va + i * page;
+
+    if (mmap(at, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, s->fd, (off_t)offset) ==
+        MAP_FAILED)
+        return -errno;
+    (void)*(volatile uint8_t *)at;
+    return 0;
+}
+
+int weir_segment_sort(const struct weir_segment *s, uint64_t page, uint64_t *addresses,
+                      struct weir_error *e)
+{
+    uint64_t n = s->len / page;
+    struct place *places = calloc(n, sizeof(*places));
+    int r = 0;
+
+    if (!places)
+        return weir_fail(e, -ENOMEM, "no-memory", "sort pages of an arena\nout of memory");
+    for (uint64_t i = 0; i < n && r == 0; i++) {
+        places[i].offset = i * page;
+        r = weir_physical(s->va + i * page, &places[i].address, e);
+    }
+    if (r == 0)
+        qsort(places, n, sizeof(*places), by_address);
+    for (uint64_t i = 0; i < n && r == 0; i++) {
+        addresses[i] = places[i].address;
+        if (places[i].offset != i * page)
+            r = move_page(s, page, i, places[i].offset);
+        if (r < 0)
+            weir_fail(e, r, "arena-sort",
+                      "sort pages of an arena by physical address\nmmap: %s\n"
+                      "if there are many: sysctl vm.max_map_count",
+                      strerror(-r));
+    }
+    free(places);
+    return r;
 }

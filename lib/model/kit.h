@@ -42,6 +42,7 @@ struct weir_model {
 
     bool attached, served;
     struct weir_siommu *siommu;
+    struct weir_iotlb_options iotlb; /* wanted; no entries: none */
     uint64_t faults;
     struct weir_dma_fault last_fault;
 
@@ -59,6 +60,9 @@ struct weir_model {
 /* spec.c: fill in m->params. */
 int weir_model_parse(struct weir_model *m, const char *spec, size_t name_len, struct weir_error *e);
 void weir_model_params_free(struct weir_model *m);
+
+/* iotlb.c: fill in m->iotlb from the parameter. */
+int weir_model_iotlb_parse(struct weir_model *m, struct weir_error *e);
 
 /* config.c */
 void weir_model_config_init(struct weir_model *m);

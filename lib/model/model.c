@@ -56,7 +56,7 @@ struct weir_model *weir_model_new(struct weir *w, const char *spec, struct weir_
     m->weir = w;
     m->ops = ops;
     pthread_mutex_init(&m->lock, NULL);
-    if (weir_model_parse(m, spec, len, e))
+    if (weir_model_parse(m, spec, len, e) || weir_model_iotlb_parse(m, e))
         goto fail;
     weir_model_config_init(m);
     if (weir_model_irq_init(m)) {
@@ -183,7 +183,10 @@ int weir_model_attach(struct weir_model *m, struct weir_siommu *siommu, bool ser
         ret = weir_fail(e, -EBUSY, "device-busy",
                         "use a %s model\nit is in use by a %s already\nmake another one",
                         m->ops->name, m->served ? "server" : "device");
-    } else {
+    } else if (m->iotlb.entries && !weir_siommu_iotlb(siommu, NULL)) {
+        ret = weir_siommu_set_iotlb(siommu, &m->iotlb, e);
+    }
+    if (!ret) {
         m->attached = true;
         m->served = served;
         m->siommu = siommu;

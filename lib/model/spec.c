@@ -9,7 +9,8 @@
 static bool takes(const struct weir_model_ops *ops, const char *key, size_t len)
 {
     const char *at = ops->params ? ops->params : "";
-    if (ops->wires && len == 4 && memcmp(key, "wire", 4) == 0)
+    if ((ops->wires && len == 4 && memcmp(key, "wire", 4) == 0) ||
+        (len == 5 && memcmp(key, "iotlb", 5) == 0))
         return true;
     while (*at) {
         size_t n = strcspn(at, " ");
@@ -21,23 +22,19 @@ static bool takes(const struct weir_model_ops *ops, const char *key, size_t len)
     return false;
 }
 
-/* "wire, mac, nvm" */
+/* "iotlb, wire, mac, nvm" */
 static const char *known(const struct weir_model_ops *ops, char *out, size_t size)
 {
-    size_t at = 0;
     const char *p = ops->params ? ops->params : "";
+    size_t at =
+        (size_t)snprintf(out, size, "iotlb%s%s", ops->wires ? ", wire" : "", *p ? ", " : "");
 
-    out[0] = '\0';
-    if (ops->wires)
-        at = (size_t)snprintf(out, size, "wire%s", *p ? ", " : "");
     for (; *p && at + 3 < size; p++) {
         if (*p == ' ')
             out[at++] = ',';
         out[at++] = *p;
     }
     out[at] = '\0';
-    if (!out[0])
-        snprintf(out, size, "(it takes none)");
     return out;
 }
 

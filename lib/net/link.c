@@ -50,17 +50,11 @@ static void irq_ready(struct weir_watch *watch, uint32_t epoll_events)
 
 int weir_net_irq(struct weir_net *n, struct weir_error *e)
 {
-    static const enum weir_irq_index kinds[] = {WEIR_IRQ_MSIX, WEIR_IRQ_MSI, WEIR_IRQ_INTX};
     struct weir_port *p = n->port;
-    unsigned k = 0;
     int ret;
 
     if (p->irq_set)
         return 0;
-    while (k < 3 && !weir_device_irqs(p->device, kinds[k]))
-        k++;
-    if (k == 3)
-        return weir_fail(e, -ENOTSUP, "no-interrupts", "set up interrupts\nthe device has none\n");
     if (p->irq_fd < 0) {
         p->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (p->irq_fd < 0)
@@ -73,12 +67,9 @@ int weir_net_irq(struct weir_net *n, struct weir_error *e)
         if (ret)
             return ret;
     }
-    ret = weir_device_irq_set(p->device, kinds[k], 0, 1, &p->irq_fd, e);
-    if (ret)
-        return ret;
-    p->irq_kind = kinds[k];
-    p->irq_set = true;
-    return 0;
+    ret = weir_user_irq(p->device, p->irq_fd, &p->irq_kind, e);
+    p->irq_set = ret == 0;
+    return ret;
 }
 
 void weir_port_irq_release(struct weir_port *p)

@@ -6,6 +6,7 @@
 #define WEIR_NET_NET_H
 
 #include "lib/core/instance.h"
+#include "lib/device/user.h"
 #include <pthread.h>
 #include <weir/driver/driver.h>
 #include <weir/driver/pktcache.h>
@@ -29,7 +30,7 @@ struct weir_pktpool {
 };
 
 struct weir_port {
-    struct weir_object object;
+    struct weir_user user; /* first */
     struct weir *weir;
     struct weir_device *device;
     const struct weir_driver *driver;
@@ -39,7 +40,6 @@ struct weir_port {
     bool opened;           /* the driver's open() succeeded */
     bool started;          /* the driver's start() succeeded, its stop() was not called yet */
     bool restart;          /* recovery is to start it */
-    bool mapped;           /* the arena was mapped into the space by this port */
     struct weir_watch irq; /* eventfd of vector 0; fd -1 until asked for */
     int irq_fd;
     enum weir_irq_index irq_kind;
@@ -53,9 +53,6 @@ struct weir_port {
 int weir_port_resolve(const struct weir_net_limits *limits, const char *driver,
                       const struct weir_port_options *opt, struct weir_port_options *out,
                       struct weir_error *e);
-
-/* The driver that claims the device, newest registration first, or NULL. */
-const struct weir_driver *weir_driver_find(const struct weir *w, uint16_t vendor, uint16_t device);
 
 /* Compare the link with what was told last; post an event if it changed. */
 void weir_port_check_link(struct weir_port *p);

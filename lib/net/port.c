@@ -18,52 +18,7 @@ static void on_lost(struct weir_device *d)
 
 static void object_free(struct weir_object *o)
 {
-    weir_port_close((struct weir_port *)((char *)o - offsetof(struct weir_port, object)));
-}
-
-/* Does another port of the instance use the same arena in the same space? It inherits the mapping.
- */
-static struct weir_port *other_user(const struct weir_port *p)
-{
-    struct weir *w = p->weir;
-
-    for (struct weir_object *o = w->objects.next; o != &w->objects; o = o->next) {
-        struct weir_port *other =
-            (struct weir_port *)((char *)o - offsetof(struct weir_port, object));
-        if (o->rank == WEIR_RANK_PORT && other != p && other->net.arena == p->net.arena &&
-            other->device->space == p->device->space)
-            return other;
-    }
-    return NULL;
-}
-
-static int map_arena(struct weir_port *p, struct weir_error *e)
-{
-    struct weir_arena_info before, after;
-    int ret;
-
-    weir_arena_info(p->net.arena, &before);
-    ret = weir_arena_map(p->net.arena, p->device->space, WEIR_PROT_RW, e);
-    if (ret)
-        return ret;
-    /* What was mapped already is somebody else's to unmap. */
-    weir_arena_info(p->net.arena, &after);
-    p->mapped = after.spaces > before.spaces;
-    return 0;
-}
-
-static void unmap_arena(struct weir_port *p)
-{
-    struct weir_port *other;
-
-    if (!p->mapped)
-        return;
-    other = other_user(p);
-    if (other)
-        other->mapped = true;
-    else
-        weir_arena_unmap(p->net.arena, p->device->space, NULL);
-    p->mapped = false;
+    weir_port_close((struct weir_port *)o); /* user, and in it object, come first */
 }
 
 /* Free a port, whatever of it exists; the device stays. */
@@ -78,29 +33,12 @@ static void release(struct weir_port *p)
         p->ops->close(n);
     }
     weir_port_irq_release(p);
-    unmap_arena(p);
+    weir_user_unmap(&p->user);
     weir_unpost(p->weir, NULL, p);
-    weir_object_remove(&p->object);
+    weir_object_remove(&p->user.object);
     free(n->rxq);
     free(n->txq);
     free(p);
-}
-
-static const struct weir_driver *find_driver(const struct weir_device *d, struct weir_error *e)
-{
-    const struct weir_driver *driver = weir_driver_find(d->weir, d->vendor, d->device);
-    char list[160];
-
-    if (!driver)
-        weir_fail(e, -ENODEV, "no-driver",
-                  "open a port on %s\nno registered driver claims a network device %04x:%04x "
-                  "(class %06x); registered: %s\n%s",
-                  d->name, d->vendor, d->device, d->class_code,
-                  weir_named_list(d->weir->drivers, list, sizeof(list)),
-                  d->weir->drivers ? "use a device that one of them drives, or register a driver "
-                                     "for it with weir_driver_register()"
-                                   : "call weir_register_builtin() after weir_new()");
-    return driver;
 }
 
 struct weir_port *weir_port_new(struct weir_device *d, const struct weir_port_options *opt,
@@ -111,12 +49,13 @@ struct weir_port *weir_port_new(struct weir_device *d, const struct weir_port_op
     struct weir_port *p;
     struct weir_net *n;
 
-    if (d->port) {
+    if (d->port || d->channel) {
         weir_fail(e, -EBUSY, "device-busy",
-                  "open a port on %s\na port uses it already\nclose that port first", d->name);
+                  "open a port on %s\na %s uses it already\nclose that first", d->name,
+                  d->port ? "port" : "channel");
         return NULL;
     }
-    driver = find_driver(d, e);
+    driver = weir_user_driver(d, WEIR_CLASS_NET, "a port", e);
     if (!driver || weir_port_resolve(&driver->net->limits, driver->name, opt, &o, e))
         return NULL;
 
@@ -137,7 +76,8 @@ struct weir_port *weir_port_new(struct weir_device *d, const struct weir_port_op
     n->port = p;
     n->device = d;
     n->pool = o.pool;
-    n->arena = weir_pktpool_arena(o.pool);
+    n->arena = p->user.arena = weir_pktpool_arena(o.pool);
+    p->user.space = d->space;
     n->opt = o;
     memcpy(n->mac, o.mac, sizeof(n->mac));
     n->rxq = calloc(o.rx_queues, sizeof(*n->rxq));
@@ -147,14 +87,14 @@ struct weir_port *weir_port_new(struct weir_device *d, const struct weir_port_op
         release(p);
         return NULL;
     }
-    if (map_arena(p, e) || p->ops->open(n, e)) {
+    if (weir_user_map(&p->user, e) || p->ops->open(n, e)) {
         release(p);
         return NULL;
     }
     p->opened = true;
     memcpy(n->opt.mac, n->mac, sizeof(n->opt.mac));
     weir_port_silence(p);
-    weir_object_add(p->weir, &p->object, WEIR_RANK_PORT, object_free);
+    weir_object_add(p->weir, &p->user.object, WEIR_RANK_PORT, object_free);
     d->port = p;
     d->on_lost = on_lost;
     return p;

@@ -227,6 +227,7 @@ bool weir_xm_desc_get(struct xm *x, struct xm_ring *r, uint32_t i, uint64_t out[
         const uint64_t *at = (const uint64_t *)(const void *)(map + 16 * (size_t)i);
         le[0] = WEIR_READ_ONCE(at[0]);
         le[1] = WEIR_READ_ONCE(at[1]);
+        weir_xm_touch(x, r->base + 16 * (uint64_t)i, 16, who);
     } else if (weir_model_dma_read(x->model, r->base + 16 * (uint64_t)i, le, 16, who)) {
         weir_xm_stop(x, r, who);
         return false;
@@ -247,6 +248,7 @@ bool weir_xm_desc_put(struct xm *x, struct xm_ring *r, uint32_t i, const uint64_
         WEIR_WRITE_ONCE(at[0], le[0]);
         weir_wmb(); /* the half with DD last */
         WEIR_WRITE_ONCE(at[1], le[1]);
+        weir_xm_touch(x, r->base + 16 * (uint64_t)i, 16, who);
         return true;
     }
     if (!weir_model_dma_write(x->model, r->base + 16 * (uint64_t)i, le, 16, who))
@@ -274,6 +276,7 @@ bool weir_xm_done(struct xm *x, struct xm_ring *r, uint32_t i, const struct weir
     half[1] = (legacy ? half[1] : 0) | weir_le32(X540_TXD_STA_DD);
     if (map) {
         WEIR_WRITE_ONCE(*status, half[1]);
+        weir_xm_touch(x, at + 12, 4, who);
     } else if (weir_model_dma_write(x->model, at + 12, &half[1], 4, who)) {
         weir_xm_stop(x, r, who);
         return false;

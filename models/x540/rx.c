@@ -66,6 +66,7 @@ static bool put_data(struct xm *x, struct xm_ring *r, const struct image *m, uin
     uint8_t *to = weir_siommu_ptr(weir_model_siommu(x->model), iova, n, true);
     if (to) {
         image_copy(m, off, to, n);
+        weir_xm_touch(x, iova, n, who);
         return true;
     }
     image_copy(m, off, x->rx_bounce, n);

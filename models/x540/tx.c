@@ -119,6 +119,8 @@ static bool add_piece(struct xm *x, struct xm_ring *r, struct xm_frame *f, uint6
             return false;
         }
         x->scratch_floor = x->scratch_used; /* stays until this frame is sent */
+    } else {
+        weir_xm_touch(x, iova, len, who);
     }
     f->iov[f->n++] = (struct iovec){.iov_base = p, .iov_len = len};
     f->len += len;

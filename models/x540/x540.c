@@ -135,6 +135,7 @@ static unsigned xm_step(struct weir_model *m, unsigned budget)
     struct xm *x = weir_model_priv(m);
 
     x->step++;
+    x->iotlb = weir_siommu_has_iotlb(weir_model_siommu(m));
     weir_xm_phy_step(x);
     unsigned moved = weir_xm_tx_step(x, budget);
     moved += weir_xm_rx_step(x, budget);

@@ -112,6 +112,7 @@ struct xm {
     uint16_t canon[XM_REG_BYTES / 4]; /* dword that an alias stands for */
     struct xm_wide wide[XM_N_WIDE];
     uint64_t step;
+    bool iotlb; /* accesses are counted, in this step */
 
     /* nvm.c */
     uint16_t nvm[XM_NVM_WORDS];
@@ -173,6 +174,14 @@ static inline uint32_t weir_xm_get(const struct xm *x, uint32_t off)
 static inline bool weir_xm_dma(const struct xm *x)
 {
     return weir_model_bus_master(x->model) && !(x->reg[0] & X540_CTRL_PCIE_MASTER_DISABLE);
+}
+
+/* Memory that was reached through weir_siommu_ptr(). */
+static inline void weir_xm_touch(const struct xm *x, uint64_t iova, size_t len,
+                                 const struct weir_dma_who *who)
+{
+    if (x->iotlb)
+        weir_siommu_touch(weir_model_siommu(x->model), iova, len, who);
 }
 
 /* queue.c: ring registers and descriptors */

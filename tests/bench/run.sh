@@ -45,7 +45,7 @@ wait_for() {
 }
 
 strip -o "$dir/libweir.so" "$build/libweir.so"
-figure "libweir.so, stripped" $(($(stat -c %s "$dir/libweir.so") / 1024)) KiB 400
+figure "libweir.so, stripped" $(($(stat -c %s "$dir/libweir.so") / 1024)) KiB 512
 
 "$build/tests/bench/start" >"$dir/start"
 read -r median worst <"$dir/start"

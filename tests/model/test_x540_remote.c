@@ -5,61 +5,8 @@
  */
 #include "x540_rig.h"
 #include "lib/device/backend.h"
+#include "remote.h"
 #include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <unistd.h>
-
-struct remote {
-    char path[64];
-    struct weir *w;
-    struct weir_model *m;
-    struct weir_server *s;
-    pthread_t thread;
-    atomic_bool stop;
-    atomic_int failed;
-};
-
-static void *serve(void *arg)
-{
-    struct remote *me = arg;
-    while (!atomic_load(&me->stop)) {
-        int ret = weir_server_run(me->s, 1000, NULL);
-        if (ret) {
-            atomic_store(&me->failed, ret);
-            break;
-        }
-    }
-    return NULL;
-}
-
-static void remote_up(struct remote *me, const char *spec)
-{
-    struct weir_error e;
-    me->w = weir_new(NULL, &e);
-    assert_non_null(me->w);
-    assert_int_equal(weir_register_builtin(me->w, &e), 0);
-    me->m = weir_model_new(me->w, spec, &e);
-    assert_non_null(me->m);
-    me->s = weir_server_new(me->m, me->path, &e);
-    if (!me->s)
-        weir_error_print(&e, stderr);
-    assert_non_null(me->s);
-    atomic_store(&me->stop, false);
-    atomic_store(&me->failed, 0);
-    assert_int_equal(pthread_create(&me->thread, NULL, serve, me), 0);
-}
-
-static void remote_down(struct remote *me)
-{
-    atomic_store(&me->stop, true);
-    weir_server_wake(me->s);
-    pthread_join(me->thread, NULL);
-    assert_int_equal(atomic_load(&me->failed), 0);
-    weir_server_free(me->s);
-    weir_model_free(me->m);
-    weir_free(me->w);
-}
 
 /* The first event of a type, within the deadline. */
 static struct weir_event await(struct rig *r, enum weir_event_type type)
@@ -94,13 +41,10 @@ static void the_model_goes_away_and_comes_back(void **state)
     struct weir_port_stats s;
     struct weir_event ev;
     uint8_t mac[6];
-    char name[96];
     (void)state;
     rig_init(&r);
-    snprintf(me.path, sizeof me.path, "/tmp/weir-test-%d.sock", (int)getpid());
-    snprintf(name, sizeof name, "vfio-user:%s", me.path);
     remote_up(&me, "x540?wire=loopback&mac=02:00:00:00:00:05");
-    struct weir_port *p = rig_open(&r, name, NULL);
+    struct weir_port *p = rig_open(&r, me.name, NULL);
     assert_int_equal(weir_port_start(p, NULL), 0);
     rig_mac(p, mac);
     assert_int_equal(mac[5], 5);
@@ -149,7 +93,7 @@ static void the_model_goes_away_and_comes_back(void **state)
     }
     weir_port_close(p);
     /* The next client finds it at once. */
-    p = rig_open(&r, name, NULL);
+    p = rig_open(&r, me.name, NULL);
     assert_int_equal(weir_port_start(p, NULL), 0);
     weir_port_close(p);
     remote_down(&me);
@@ -160,16 +104,13 @@ static void links_are_told_by_every_kind_of_interrupt(void **state)
 {
     static const unsigned kinds[2] = {WEIR_IRQ_MSIX, WEIR_IRQ_MSI};
     struct remote me = {0};
-    char name[96];
     (void)state;
-    snprintf(me.path, sizeof me.path, "/tmp/weir-test-%d.sock", (int)getpid());
-    snprintf(name, sizeof name, "vfio-user:%s", me.path);
     remote_up(&me, "x540?wire=loopback");
     for (unsigned missing = 0; missing <= 2; missing++) {
         struct rig r;
         rig_init(&r);
         struct weir_port_options o = rig_options(&r);
-        struct weir_device *d = weir_device_open(r.w, name, NULL, NULL);
+        struct weir_device *d = weir_device_open(r.w, me.name, NULL, NULL);
         assert_non_null(d);
         for (unsigned i = 0; i < missing; i++)
             d->irqs[kinds[i]] = 0;

@@ -31,7 +31,7 @@ cd "$tmp" || exit 1
 result $? "weir.pc has the version of the headers"
 
 make CC="$cc" CFLAGS='-O2 -Werror' >log 2>&1
-result $? "make builds hello and l2fwd without a warning"
+result $? "make builds the examples without a warning"
 
 # shellcheck disable=SC2046 # words of a command line
 $cc -o hello-alone hello.c $(pkg-config --cflags --libs weir) >log 2>&1

@@ -4,7 +4,7 @@
 set -u
 lib=$1
 include=${WEIR_SOURCE_ROOT:?}/lib/include
-limit=$((400 * 1024))
+limit=$((512 * 1024))
 failed=0
 n=0
 tmp=$(mktemp -d)

@@ -14,6 +14,7 @@ CC = shlex.split(os.environ.get('CC') or 'cc')
 
 AT_HAND = '''
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <weir/weir.h>
@@ -31,6 +32,8 @@ extern struct weir_pktcache *cache;
 extern struct weir_space *space;
 extern struct weir_device *device;
 extern struct weir_port *port;
+extern struct weir_channel *channel;
+extern struct weir_copy_done done;
 extern struct weir_rxq *rx;
 extern struct weir_txq *tx;
 extern struct weir_net *net;

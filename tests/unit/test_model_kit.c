@@ -20,7 +20,19 @@ static void refuses_bad_specs(void **state)
         {"toy?colour=red&", "model-param", "missing", "", -EINVAL},
         {"toy?colours=red", "model-param", "unknown key: 'colours'", "", -EINVAL},
         {"toy?wire=loopback&wire=loopback&wire=loopback", "model-param", "more wires", "", -EINVAL},
-        {"plain?wire=loopback", "model-param", "unknown key: 'wire'", "takes none", -EINVAL},
+        {"plain?wire=loopback", "model-param", "unknown key: 'wire'", "iotlb", -EINVAL},
+        {"toy?iotlb=", "model-param", "no value", "", -EINVAL},
+        {"toy?iotlb=off", "model-param", "cannot be 'off'", "iotlb=on", -EINVAL},
+        {"plain?iotlb=0", "model-param", "cannot be '0'", "4096 entries", -EINVAL},
+        {"plain?iotlb=5000", "model-param", "cannot be '5000'", "", -EINVAL},
+        {"plain?iotlb=64,ways=5", "model-param", "cannot be '64,ways=5'", "", -EINVAL},
+        {"plain?iotlb=ways=65", "model-param", "cannot be", "", -EINVAL},
+        {"plain?iotlb=pages=4K+", "model-param", "cannot be", "", -EINVAL},
+        {"plain?iotlb=pages=3K", "model-param", "cannot be", "", -EINVAL},
+        {"plain?iotlb=pages=4096", "model-param", "cannot be", "", -EINVAL},
+        {"plain?iotlb=pages=4K,pages=2M", "model-param", "cannot be", "", -EINVAL},
+        {"plain?iotlb=entries=8,pages=", "model-param", "cannot be", "", -EINVAL},
+        {"plain?iotlb=bits=65", "model-param", "cannot be", "", -EINVAL},
         {"toy?co\nlour=1", "model-param", "'co?lour'", "", -EINVAL},
     };
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -116,6 +128,73 @@ static void steps_with_dma(void **state)
     }
     assert_int_equal(c->warnings, 7 + 2);
     weir_device_close(d);
+    free(page);
+}
+
+/* The IOTLB that a spec asks for, whoever shares its space. */
+static void counts_translations(void **state)
+{
+    struct kit_case *c = *state;
+    struct weir_device *d = open_toy(c, "model:toy?iotlb=entries=8,ways=2,pages=4K+2M,bits=39");
+    struct weir_model *m = model_of(d);
+    struct weir_device_options opt = {.size = sizeof(opt)};
+    struct weir_iotlb_stats s;
+    struct weir_device_info info;
+    void *page = aligned_alloc(4096, 4096);
+    struct weir_mem mem = {.va = page, .len = 4096, .fd = -1, .name = "a ring"};
+
+    memset(page, 0, 4096);
+    weir_device_info(d, &info);
+    assert_int_equal(weir_space_map(info.space, &mem, weir_iova(0x10000), WEIR_PROT_READ, NULL), 0);
+    assert_true(weir_model_iotlb(m, NULL));
+    assert_true(weir_model_iotlb(m, &s));
+    assert_int_equal(s.entries, 8);
+    assert_int_equal(s.ways, 2);
+    assert_int_equal(s.n_pages, 2);
+    assert_int_equal(s.page[1], 2 << 20);
+    assert_int_equal(s.leaves[0], 1);
+    assert_int_equal(s.n_queues, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        toy_of(d)->dma_iova = 0x10010;
+        weir_model_step(m, 1);
+    }
+    assert_true(weir_model_iotlb(m, &s));
+    assert_int_equal(s.n_queues, 1);
+    assert_string_equal(s.queue[0].queue, "ring");
+    assert_int_equal(s.queue[0].queue_index, 3);
+    assert_int_equal(s.total.misses[0], 1);
+    assert_int_equal(s.total.hits[0], 2);
+    assert_int_equal(s.total.reads, 3);
+
+    /* The second device in the space has what the first one asked for. */
+    opt.space = info.space;
+    struct weir_device *other = weir_device_open(c->w, "model:toy?iotlb=on", &opt, NULL);
+    assert_non_null(other);
+    toy_of(other)->dma_iova = 0x10010;
+    weir_model_step(model_of(other), 1);
+    assert_true(weir_model_iotlb(model_of(other), &s));
+    assert_int_equal(s.entries, 8);
+    assert_int_equal(s.total.hits[0], 3);
+    weir_device_close(other);
+    weir_device_close(d);
+
+    d = open_toy(c, "model:toy?iotlb=on");
+    assert_true(weir_model_iotlb(model_of(d), &s));
+    assert_int_equal(s.entries, 64);
+    assert_int_equal(s.ways, 64);
+    assert_int_equal(s.n_pages, 3);
+    weir_device_close(d);
+    d = open_toy(c, "model:toy?iotlb=128,ways=4");
+    assert_true(weir_model_iotlb(model_of(d), &s));
+    assert_int_equal(s.entries, 128);
+    assert_int_equal(s.ways, 4);
+    weir_device_close(d);
+    d = open_toy(c, "model:toy");
+    assert_false(weir_model_iotlb(model_of(d), &s));
+    weir_device_close(d);
+    m = weir_model_new(c->w, "toy?iotlb=on", NULL);
+    assert_false(weir_model_iotlb(m, &s)); /* in no space yet */
+    weir_model_free(m);
     free(page);
 }
 
@@ -283,9 +362,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-        CASE(refuses_bad_specs), CASE(reads_parameters),
-        CASE(steps_with_dma),    CASE(tells_faults_apart_in_a_shared_space),
-        CASE(is_claimed_once),   CASE(watches_wires),
+        CASE(refuses_bad_specs),
+        CASE(reads_parameters),
+        CASE(steps_with_dma),
+        CASE(counts_translations),
+        CASE(tells_faults_apart_in_a_shared_space),
+        CASE(is_claimed_once),
+        CASE(watches_wires),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,7 @@ WEIR_BEGIN_DECLS
 
 struct weir;
 struct weir_arena;
+struct weir_channel;
 struct weir_device;
 struct weir_error;
 struct weir_model;

@@ -26,6 +26,7 @@
 #define WEIR_WEIR_H
 
 #include <weir/arena.h>
+#include <weir/channel.h>
 #include <weir/device.h>
 #include <weir/error.h>
 #include <weir/io.h>
@@ -33,6 +34,7 @@
 #include <weir/pkt.h>
 #include <weir/port.h>
 #include <weir/space.h>
+#include <weir/superpage.h>
 #include <weir/types.h>
 
 WEIR_BEGIN_DECLS

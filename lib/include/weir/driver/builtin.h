@@ -12,6 +12,12 @@
 
 WEIR_BEGIN_DECLS
 
+/** QEMU's edu device, 1234:11e8, as a copy channel. */
+extern const struct weir_driver weir_edu_driver;
+
+/** The same device in software: "edu". */
+extern const struct weir_model_ops weir_edu_model;
+
 /** Intel Ethernet Controller X540, physical functions: 8086:1528 and 8086:1560. */
 extern const struct weir_driver weir_x540_driver;
 

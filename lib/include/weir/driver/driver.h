@@ -12,6 +12,9 @@
  * back, start() is called again. While a port is stopped, and from the moment its device is lost,
  * the bursts are the port's own and do nothing.
  *
+ * A DMA device's driver has the same life: open(), start(), stop(), close(), start() again after a
+ * loss. In between copy() begins copies and poll() ends them.
+ *
  * @code
  * static const struct weir_pci_id ids[] = {{0x8086, 0x1528}, {0, 0}};
  * const struct weir_driver my_driver = {
@@ -113,11 +116,59 @@ struct weir_txq_base {
  * the device has. @return 0, or -ENOTSUP when the device has no interrupts */
 int weir_net_irq(struct weir_net *n, struct weir_error *e);
 
+struct weir_copier;
+
+/** What a DMA device can do; the channel checks copies against it before the driver sees them. */
+struct weir_dma_limits {
+    unsigned iova_bits; /**< width of the addresses it puts on the bus */
+    uint32_t max_len;   /**< most bytes of one copy */
+    uint32_t align;     /**< of addresses and lengths, a power of two; 1: any will do */
+    unsigned in_flight; /**< copies that the driver takes before the first is done */
+};
+
+/** One copy, within the limits; source and destination do not overlap. */
+struct weir_copy {
+    weir_iova_t dst, src;
+    uint32_t len;
+};
+
+/** A driver of a DMA device. The channel keeps the queue, and turns bus mastering off when it is
+ *  done with the device or the device with it. */
+struct weir_dma_ops {
+    struct weir_dma_limits limits;
+    /** Allocate; say if this is no such device. */
+    int (*open)(struct weir_copier *c, struct weir_error *e);
+    void (*close)(struct weir_copier *c);
+    /** From any state to ready, nothing in flight; turns bus mastering on. */
+    int (*start)(struct weir_copier *c, struct weir_error *e);
+    /** Forget what is in flight, even of a lost or hung device. */
+    void (*stop)(struct weir_copier *c);
+    /** Begin a copy: only if fewer than in_flight are under way. */
+    void (*copy)(struct weir_copier *c, const struct weir_copy *copy);
+    /** Do what is due; called only while a copy is under way. Copies end in the order they were
+     *  begun.
+     *  @return how many did well since the last call, or -errno: the oldest failed */
+    int (*poll)(struct weir_copier *c);
+    /** Acknowledge the interrupt in the device. */
+    void (*irq)(struct weir_copier *c);
+};
+
+/** What a driver of a DMA device and its channel share. Made by the channel before open(). */
+struct weir_copier {
+    struct weir *weir;
+    struct weir_device *device;
+    bool interrupt;    /**< copies are to raise vector 0 as poll() gets something to do */
+    uint64_t progress; /**< the driver counts here parts of copies that were done: a device that
+                            does none of anything for too long is given up */
+    void *priv;        /**< the driver's */
+};
+
 struct weir_driver {
     const char *name;
     const struct weir_pci_id *ids; /**< ended by {0, 0} */
     enum weir_device_class device_class;
     const struct weir_net_ops *net;    /**< for WEIR_CLASS_NET */
+    const struct weir_dma_ops *dma;    /**< for WEIR_CLASS_DMA */
     const struct weir_reg_table *regs; /**< registers of BAR 0, for `weir regs`; may be NULL */
 };
 

@@ -89,6 +89,36 @@ int weir_siommu_write(struct weir_siommu *s, uint64_t iova, const void *buf, siz
 /** Faults so far, and the last one. */
 uint64_t weir_siommu_faults(struct weir_siommu *s, struct weir_dma_fault *last);
 
+/** The translation cache that is modelled. */
+struct weir_iotlb_options {
+    unsigned entries; /**< 1 to 4096 */
+    unsigned ways;    /**< divides entries; 0: fully associative */
+    uint64_t pages;   /**< bit n: pages of 2^n bytes; at most WEIR_IOTLB_PAGES of them */
+    unsigned bits;    /**< of an IOVA: a walk reads one entry for each 9 of them above the leaf's */
+};
+
+/**
+ * Count translations from now on, in a cache of the shape @a opt, which starts empty. NULL: count
+ * no more. The leaves are the largest pages that each mapping allows (weir/superpage.h): what is
+ * mapped of this process's memory is physically contiguous as far as one backing page goes; what a
+ * client maps in one piece that is exactly a page of the IOMMU is one leaf, because that is how a
+ * guest's IOMMU is passed on.
+ * @return -EINVAL ("iotlb-options"), -ENOMEM
+ */
+int weir_siommu_set_iotlb(struct weir_siommu *s, const struct weir_iotlb_options *opt,
+                          struct weir_error *e);
+
+/** Is there one? With the read lock held. */
+bool weir_siommu_has_iotlb(const struct weir_siommu *s);
+
+/** Count an access that was made through weir_siommu_ptr(). weir_siommu_read() and write() count
+ *  themselves. With the read lock held. @a who may be NULL. */
+void weir_siommu_touch(struct weir_siommu *s, uint64_t iova, size_t len,
+                       const struct weir_dma_who *who);
+
+/** The counters; @a out may be NULL. @return false if there is no IOTLB */
+bool weir_siommu_iotlb(struct weir_siommu *s, struct weir_iotlb_stats *out);
+
 /** Number of mappings and bytes mapped. */
 void weir_siommu_count(struct weir_siommu *s, uint64_t *maps, uint64_t *bytes);
 

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The files with cases; each has a list CASES."""
+FILES = ('boot', 'type1', 'refuse', 'kernel_vfio', 'ixgbe')

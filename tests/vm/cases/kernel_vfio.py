@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The library over the kernel's VFIO: copies, faults, forwarding, ends of all kinds."""
+import subprocess
+
+from case import Case, X540, root_port
+
+EDU = (root_port(1), 'edu,bus=rp1')
+APIS = ('type1', 'iommufd')
+CASES = [
+    Case(f'edu-{iommu}-{api}', f'edu copies memory behind {iommu}, through {api}',
+         run='edu.sh', kernel='small', iommu=iommu, devices=EDU, vfio=('01:00.0',),
+         env={'API': api})
+    for iommu in ('intel', 'amd', 'virtio') for api in APIS
+] + [
+    Case(f'fault-{api}', f'DMA that the IOMMU stops, through {api}', run='fault',
+         kernel='small', devices=EDU, vfio=('01:00.0',), env={'API': api})
+    for api in APIS
+]
+
+FRAMES = 8730  # of mkpcap: two of each size and kind
+
+
+def make_captures(tmp, build):
+    for seed, name in enumerate(('left', 'right')):
+        count = subprocess.check_output(
+            [f'{build}/tests/process/mkpcap', f'{tmp}/{name}.pcap', str(seed + 1)], text=True)
+        assert int(count) == FRAMES, count
+
+
+def compare_captures(h):
+    h.expect('^forwarded$')
+    for model in h.models.values():
+        model.terminate()
+        model.wait(20)
+    for side, other in (('left', 'right'), ('right', 'left')):
+        h.check(f'{h.build}/tests/process/mkpcap', '--compare', f'{h.tmp}/{side}.pcap',
+                f'{h.tmp}/from-{side}.pcap')
+    h.send('the same')
+
+
+def two_x540s(left, right):
+    return (root_port(1), X540('a', left, bus='rp1'), root_port(2), X540('b', right, bus='rp2'))
+
+
+CASES += [
+    Case(f'l2fwd-{api}{"-user" if user else ""}',
+         f'l2fwd between two X540s through {api}{", without root" if user else ""}',
+         run='l2fwd.sh', kernel='small', memory=512, vfio=('01:00.0', '02:00.0'),
+         devices=two_x540s('pcap:in={tmp}/left.pcap,out={tmp}/from-right.pcap',
+                           'pcap:in={tmp}/right.pcap,out={tmp}/from-left.pcap'),
+         before=make_captures, host=compare_captures,
+         env={'API': api, 'COUNT': 2 * FRAMES, 'AS': 'user' if user else 'root'})
+    for api in APIS for user in (False, True)
+]
+
+for api in APIS:
+    CASES += [
+        Case(f'attach-{api}', f'maps counted, a hundred times open and close, through {api}',
+             run='attach', kernel='small', memory=1536, vfio=('01:00.0', '02:00.0'),
+             devices=(*EDU, root_port(2), X540('a', bus='rp2')), env={'API': api}),
+        Case(f'kill-{api}', f'kill -9 of l2fwd with its rings live, through {api}',
+             run='kill.sh', kernel='small', memory=512, vfio=('01:00.0', '02:00.0'),
+             devices=two_x540s('gen:rate=20000', 'gen:rate=20000'), env={'API': api}),
+        Case(f'request-{api}', f'vfio-pci is unbound from a port in use, through {api}',
+             run='request', kernel='small', memory=512, vfio=('01:00.0',),
+             devices=(root_port(1), X540('a', bus='rp1')), env={'API': api}),
+    ]
