@@ -95,8 +95,9 @@ int weir_group_not_viable(const struct weir_function *f, struct weir_error *e)
     free(members);
     if (!blocking)
         return weir_fail(e, -EPERM, "group-not-viable",
-                         "open device %s\nits IOMMU group %d is not viable, or its users may not "
-                         "have interrupts: the kernel does not say which\n"
+                         "open device %s\nits IOMMU group %d is not viable, another process has a "
+                         "part of it, or its users may not have interrupts: the kernel does not "
+                         "say which\n"
                          "look at the drivers of /sys/kernel/iommu_groups/%d/devices/*, and at the "
                          "end of dmesg",
                          f->address, f->group, f->group);

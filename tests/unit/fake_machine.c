@@ -64,7 +64,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
-static void remove_all(const char *path)
+void fake_remove(const char *path)
 {
     char at[PATH_MAX];
 
@@ -90,9 +90,9 @@ void fake_bind(struct fake_function *f, const char *driver)
     snprintf(target, sizeof(target), "../../../../bus/pci/drivers/%s", f->driver);
     fake_symlink(path, target);
     if (!*f->driver)
-        remove_all(path);
+        fake_remove(path);
     snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", f->address);
-    remove_all(path);
+    fake_remove(path);
     f->cdev[0] = '\0';
     if (!fake.cdevs || !strstr(f->driver, "vfio"))
         return;
@@ -132,9 +132,9 @@ void fake_unplug(struct fake_function *f)
     char path[128];
 
     snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", f->address);
-    remove_all(path);
+    fake_remove(path);
     snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d/devices/%s", f->group, f->address);
-    remove_all(path);
+    fake_remove(path);
     f->driver[0] = f->cdev[0] = '\0';
     f->gone = true;
 }
@@ -202,7 +202,7 @@ int fake_setup(void **state)
 int fake_teardown(void **state)
 {
     (void)state;
-    remove_all("");
+    fake_remove("");
     fake.root[0] = '\0';
     fake_fail_end();
     for (unsigned i = 0; i < fake.n_functions; i++)

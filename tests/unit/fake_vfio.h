@@ -141,8 +141,10 @@ extern struct fake {
     struct fake_space containers[4], iommufds[4];
     /* what was asked for */
     unsigned maps, unmaps, set_iommus, infos, set_irqs;
-    struct vfio_irq_set irq_set; /* the last */
-    size_t access_len;           /* of the last pread or pwrite */
+    struct {
+        uint32_t flags, index, start, count;
+    } irq_set;         /* the last */
+    size_t access_len; /* of the last pread or pwrite */
     /* tampering: sees each answer before the caller does, and may change it. Returns 0 or an
      * errno. */
     int (*tamper)(unsigned long request, void *arg, int result);
@@ -172,6 +174,7 @@ void fake_raise(struct fake_function *f, enum weir_irq_index kind, unsigned vect
 /* A file of the machine's, "/proc/7/comm"; or a link. Folders are made. */
 void fake_file(const char *path, const char *fmt, ...) WEIR_PRINTF(2, 3);
 void fake_symlink(const char *path, const char *target);
+void fake_remove(const char *path); /* with all that is in it */
 
 /* ---- failures ---- */
 

@@ -369,6 +369,8 @@ static int show_files(unsigned long request, void *arg, int result)
     (void)result;
     if (request != ABI_DEVICE_BIND_IOMMUFD)
         return 0;
+    snprintf(holder_link, sizeof(holder_link), "/proc/%d", (int)getpid());
+    fake_remove(holder_link);
     for (int fd = 3; fd < 64; fd++) {
         struct fake_file *f = fake_file_of(fd);
 
