@@ -48,8 +48,7 @@ static void make(int *fds)
 /* Queue n's cause goes to vector n, and software raises it (datasheet 8.2.3.5: EICS, IVAR). */
 static void route(struct weir_device *d, unsigned vectors)
 {
-    weir_write32(d, WEIR_REGION_BAR0, X540_GPIE,
-                 X540_GPIE_MULTIPLE_MSIX | X540_GPIE_PBA_SUPPORT);
+    weir_write32(d, WEIR_REGION_BAR0, X540_GPIE, X540_GPIE_MULTIPLE_MSIX | X540_GPIE_PBA_SUPPORT);
     for (unsigned n = 0; n < vectors; n += 2) {
         uint32_t v = 0x80u | n | (0x80u | (n + 1)) << 16;
 
@@ -244,9 +243,8 @@ static void hot_resets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(msix_vectors), cmocka_unit_test(msi_then_intx),
-        cmocka_unit_test(regions),      cmocka_unit_test(resets),
-        cmocka_unit_test(hot_resets),
+        cmocka_unit_test(msix_vectors), cmocka_unit_test(msi_then_intx), cmocka_unit_test(regions),
+        cmocka_unit_test(resets),       cmocka_unit_test(hot_resets),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

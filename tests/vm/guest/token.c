@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Virtual functions of a physical function that is driven through VFIO, too: they open with the token
- * that the PF was opened with. $VFIO is an igb, through $API.
+ * Virtual functions of a physical function that is driven through VFIO, too: they open with the
+ * token that the PF was opened with. $VFIO is an igb, through $API.
  */
 #include "vm.h"
 
