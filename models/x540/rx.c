@@ -212,11 +212,30 @@ static bool mac_passes(struct xm *x, struct xm_packet *p)
     return true;
 }
 
-static bool receives(const struct xm *x)
+/* Reception is on; without it the MAC takes nothing in (8.2 receive DMA, RXCTRL.RXEN). */
+static bool enabled(const struct xm *x)
 {
     return weir_xm_get(x, X540_RXCTRL) & X540_RXCTRL_RXEN &&
-           !(weir_xm_get(x, X540_SECRXCTRL) & X540_SECRXCTRL_RX_DIS) && !x->stall_rx &&
-           weir_xm_dma(x);
+           !(weir_xm_get(x, X540_SECRXCTRL) & X540_SECRXCTRL_RX_DIS);
+}
+
+static bool receives(const struct xm *x)
+{
+    return enabled(x) && !x->stall_rx && weir_xm_dma(x);
+}
+
+/* What came while reception was off is lost, and no miss: RXMPC is about frames that the packet
+ * buffer had no room for. */
+static void follow_enable(struct xm *x)
+{
+    bool on = enabled(x);
+
+    if (on == x->rx_on)
+        return;
+    if (on && x->wire)
+        weir_wire_discard(x->wire);
+    weir_xm_count_missed(x);
+    x->rx_on = on;
 }
 
 static bool loops_back(const struct xm *x)
@@ -241,13 +260,10 @@ void weir_xm_rx_loopback(struct xm *x, const uint8_t *data, uint32_t len)
 
     if (!receives(x))
         return; /* lost, as there is nobody who would take it */
-    if (!weir_xm_fifo_room(&x->fifo, len)) {
-        weir_xm_count(x, X540_RXMPC);
-        return;
-    }
     look(x, &p, data, len);
-    if (mac_passes(x, &p))
-        weir_xm_fifo_put(&x->fifo, data, len);
+    /* What the buffer has no room for has been counted as good all the same, see stats.c. */
+    if (mac_passes(x, &p) && !weir_xm_fifo_put(&x->fifo, data, len))
+        weir_xm_count(x, X540_RXMPC);
 }
 
 unsigned weir_xm_rx_step(struct xm *x, unsigned budget)
@@ -258,6 +274,7 @@ unsigned weir_xm_rx_step(struct xm *x, unsigned budget)
     const uint8_t *data;
     uint32_t len;
 
+    follow_enable(x);
     if (!receives(x))
         return 0;
     while (moved < budget && !x->rx_blocked && (data = weir_xm_fifo_peek(&x->fifo, &len))) {

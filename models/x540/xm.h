@@ -141,7 +141,8 @@ struct xm {
 
     /* rx.c, filter.c */
     struct xm_fifo fifo;
-    uint64_t missed_base;           /* what the wire had lost when RXMPC was read last */
+    bool rx_on;                     /* reception, as the last step saw it */
+    uint64_t missed_base;           /* of what the wire lost, counted or of no interest */
     bool rx_blocked;                /* the frame at the head of the buffer has no descriptors */
     uint64_t exact[X540_RX_QUEUES]; /* receive addresses in use */
     unsigned n_exact;
@@ -217,6 +218,7 @@ void weir_xm_count_rx_any(struct xm *x, uint32_t len);
 void weir_xm_count_rx_good(struct xm *x, const uint8_t *dest, uint32_t len);
 void weir_xm_count_rx_queue(struct xm *x, unsigned q, uint32_t bytes);
 void weir_xm_count_rx_drop(struct xm *x, unsigned q);
+void weir_xm_count_missed(struct xm *x); /* what the wire lost since */
 void weir_xm_count_tx(struct xm *x, unsigned q, const uint8_t *dest, uint32_t len);
 static inline void weir_xm_count(struct xm *x, uint32_t off)
 {
