@@ -429,6 +429,11 @@ int weir_siommu_write(struct weir_siommu *s, uint64_t iova, const void *buf, siz
     return do_access(s, iova, (void *)(uintptr_t)buf, len, true, who);
 }
 
+int weir_siommu_settle(struct weir_siommu *s)
+{
+    return s->remote ? s->remote(s->remote_user, 0, NULL, 0, true) : 0;
+}
+
 uint64_t weir_siommu_faults(struct weir_siommu *s, struct weir_dma_fault *last)
 {
     uint64_t n = atomic_load_explicit(&s->faults, memory_order_acquire);

@@ -8,7 +8,7 @@
 #include "sum.h"
 #include "xm.h"
 
-enum outcome { DELIVERED, DROPPED, WAITS };
+enum outcome { DELIVERED, DROPPED, WAITS, LATER };
 
 /* The frame as it goes to memory: without a stripped tag, with the CRC unless it is stripped. */
 struct image {
@@ -69,10 +69,10 @@ static bool put_data(struct xm *x, struct xm_ring *r, const struct image *m, uin
         return true;
     }
     image_copy(m, off, x->rx_bounce, n);
-    if (!weir_model_dma_write(x->model, iova, x->rx_bounce, n, who))
-        return true;
-    weir_xm_stop(x, r, who);
-    return false;
+    int err = weir_model_dma_write(x->model, iova, x->rx_bounce, n, who);
+    if (err)
+        weir_xm_failed(x, r, err, who);
+    return !err;
 }
 
 static unsigned choose_queue(const struct xm *x, const struct xm_packet *p)
@@ -143,8 +143,6 @@ static enum outcome deliver(struct xm *x, struct xm_packet *p)
         weir_xm_count_rx_drop(x, index);
         return DROPPED;
     }
-    if (p->status & (X540_RXD_ERR_IPE | X540_RXD_ERR_L4E))
-        weir_xm_count(x, X540_XEC);
     if (m.crc)
         weir_xm_crc(p->data, p->len, m.crc_bytes);
 
@@ -162,7 +160,7 @@ static enum outcome deliver(struct xm *x, struct xm_packet *p)
         if (!weir_xm_desc_get(x, r, i, desc[k], &who) ||
             !put_data(x, r, &m, off, part, q->legacy ? desc[k][0] : desc[k][0] & ~(uint64_t)1,
                       &who))
-            return DROPPED;
+            return x->dma_later ? LATER : DROPPED;
         i = i + 1 == r->count ? 0 : i + 1;
     }
     weir_wmb();
@@ -178,6 +176,8 @@ static enum outcome deliver(struct xm *x, struct xm_packet *p)
         i = i + 1 == r->count ? 0 : i + 1;
     }
     r->head = i;
+    if (p->status & (X540_RXD_ERR_IPE | X540_RXD_ERR_L4E))
+        weir_xm_count(x, X540_XEC);
     weir_xm_count_rx_queue(x, index, m.len);
     x->rx_cause[index / 64] |= (uint64_t)1 << (index % 64);
     return DELIVERED;
@@ -275,29 +275,34 @@ unsigned weir_xm_rx_step(struct xm *x, unsigned budget)
     uint32_t len;
 
     follow_enable(x);
-    if (!receives(x))
+    if (!receives(x) || x->dma_later)
         return 0;
     while (moved < budget && !x->rx_blocked && (data = weir_xm_fifo_peek(&x->fifo, &len))) {
         look(x, &p, data, len);
         weir_xm_filter(x, &p); /* passed when it came in; this is for p.inexact */
-        if (deliver(x, &p) == WAITS) {
+        enum outcome what = deliver(x, &p);
+        if (what == LATER)
+            return moved;
+        if (what == WAITS) {
             x->rx_blocked = true;
         } else {
             weir_xm_fifo_pop(&x->fifo);
             moved++;
         }
     }
-    while (moved < budget && weir_xm_rx_wants(x) && weir_wire_rx(x->wire, &frame)) {
+    while (moved < budget && !x->dma_later && weir_xm_rx_wants(x) &&
+           weir_wire_rx(x->wire, &frame)) {
         moved++;
         if (frame.len < XM_MIN_FRAME || frame.len > WEIR_WIRE_MAX_FRAME)
             continue; /* wires pad and check */
         look(x, &p, frame.data, frame.len);
         if (!mac_passes(x, &p))
             continue;
-        if (!x->fifo.used && deliver(x, &p) != WAITS)
+        enum outcome what = x->fifo.used ? WAITS : deliver(x, &p);
+        if (what != WAITS && what != LATER)
             continue;
         weir_xm_fifo_put(&x->fifo, frame.data, frame.len);
-        x->rx_blocked = true;
+        x->rx_blocked = what == WAITS;
     }
     return moved;
 }
