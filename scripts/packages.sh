@@ -11,6 +11,7 @@ packages_of() {
         ;;
     test) echo clang g++ ;;
     traffic) echo iproute2 iputils-ping iperf3 ethtool tcpdump procps ;;
+    vm) echo kmod make flex bison bc binutils libelf-dev xz-utils util-linux ;;
     lint) echo git clang-format cppcheck shellcheck codespell ;;
     fmt) echo git clang-format ;;
     esac

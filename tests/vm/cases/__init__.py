@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The files with cases; each has a list CASES."""
+FILES = (
+    'boot',
+    'ixgbe',
+    'type1',
+)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Every kind of machine boots, and has the devices and IOMMU groups it was declared with."""
+from case import Case, X540, root_port
+
+EDU = '1234:11e8'
+CASES = []
+
+for iommu in ('intel', 'amd', 'virtio', 'none'):
+    for kernel in ('stock', 'small'):
+        CASES.append(Case(
+            f'boot-{iommu}-{kernel}', f'the {kernel} kernel with IOMMU {iommu}, edu on vfio-pci',
+            run='boot.sh', kernel=kernel, iommu=iommu, devices=(root_port(1), 'edu,bus=rp1'),
+            vfio=('01:00.0',) if iommu != 'none' else (),
+            modules=('vfio-pci',) if iommu == 'none' else (),
+            env={'DEVICES': f'01:00.0={EDU}',
+                 'GROUPS_WANTED': '00:11.0 01:00.0' if iommu != 'none' else '',
+                 'TAKEN': '01:00.0' if iommu == 'none' else ''}))
+
+CASES.append(Case(
+    'boot-x540', 'an X540 model is a PCI function of the guest, in a group of its own',
+    run='boot.sh', devices=(root_port(1), X540('a', bus='rp1')), vfio=('01:00.0',), memory=512,
+    env={'DEVICES': '01:00.0=8086:1528', 'GROUPS_WANTED': '01:00.0'}))
+
+
+def unplug(h):
+    h.expect('^take the device$')
+    h.qmp('device_del', id='dev')
+    h.wait_event('DEVICE_DELETED')
+    h.send('it is gone')
+
+
+CASES.append(Case('boot-dialog', 'the host function unplugs a device and talks with the guest',
+                  run='dialog.sh', devices=(root_port(1), 'edu,bus=rp1,id=dev'), host=unplug))
