@@ -219,13 +219,15 @@ def packages_layer(packages):
     return _made(path, lambda archive: archive.tree(folder, LEFT_OUT))
 
 
-def own_layer(path, build, run, settings):
+def own_layer(path, build, run, settings, programs=()):
     """The project's files for one run of a case: its programs, the test, and what init has to do."""
     with open(path, 'wb') as out:
         archive = Archive(out)
         archive.file('init', os.path.join(HERE, 'guest/init.sh'))
         for name in ('tools/weir', 'examples/l2fwd'):
             archive.program('usr/bin/' + os.path.basename(name), os.path.join(build, name))
+        for name in programs:
+            archive.program(f'usr/bin/{name}', os.path.join(build, 'tests/vm', f'vm_{name}'))
         for name in sorted(os.listdir(os.path.join(HERE, 'guest'))):
             if name.endswith('.sh'):
                 archive.file(f'test/{name}', os.path.join(HERE, 'guest', name))
