@@ -40,6 +40,8 @@ class Test:
         self.name = f"{build}: {record['name'].split(':', 1)[-1]}"
         self.out = record.get('stdout') or ''
         self.err = record.get('stderr') or ''
+        # A machine that hung was started again (tests/vm/run.py); nobody should overlook that.
+        self.hangs = [line[2:] for line in self.out.splitlines() if line.startswith('# HANG')]
         self.passed = 0
         self.failures = []
         self.skips = []
@@ -109,6 +111,9 @@ def main():
         print('\nSKIPPED, which means not checked on this machine:')
         for test, skip in skipped:
             print(f'   {test.name}: {skip}')
+    for test in tests:
+        for hang in test.hangs:
+            print(f'\n{test.name}: {hang}')
     failed = [test for test in tests if test.failures]
     broken = [f'{build}: does not compile, see above' for build in args.broken] + no_log
     if failed or broken:

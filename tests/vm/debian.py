@@ -13,6 +13,7 @@ afterwards: several runs can share it. Nothing is asked of the network while the
 import contextlib
 import dataclasses
 import fcntl
+import glob
 import hashlib
 import os
 import re
@@ -58,8 +59,11 @@ def locked(name):
 
 @contextlib.contextmanager
 def made_whole(folder):
-    """A new folder to fill, which becomes `folder` when the block is left without an exception."""
+    """A new folder to fill, which becomes `folder` when the block is left without an exception. The
+    caller holds the lock of the folder above, so what is half made there was left by a killed run."""
     os.makedirs(os.path.dirname(folder), exist_ok=True)
+    for left in glob.glob(os.path.join(os.path.dirname(folder), '.making-*')):
+        shutil.rmtree(left, ignore_errors=True)
     temporary = tempfile.mkdtemp(prefix='.making-', dir=os.path.dirname(folder))
     try:
         os.chmod(temporary, 0o755)

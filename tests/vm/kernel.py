@@ -80,7 +80,7 @@ def _build(jobs):
     start = time.monotonic()
     source = debian.unpacked(SOURCE)
     version = re.search(r'_([0-9.]+)', os.path.basename(source))[1]
-    print(f'   small kernel {version}: being built, once; with {jobs} jobs')
+    print(f'   small kernel {version}: being built, once, with {jobs} jobs')
     with debian.made_whole(debian.cache('kernels', f'small-{version}-{_small_key()}')) as folder:
         tree = os.path.join(folder, 'tree')
         os.mkdir(tree)

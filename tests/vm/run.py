@@ -12,6 +12,7 @@ Only `prepare` asks the network for anything. WEIR_BUILD_ROOT is the build whose
 build/gcc by default; WEIR_VM_ACCEL forces tcg or kvm.
 """
 import dataclasses
+import functools
 import os
 import re
 import signal
@@ -135,16 +136,24 @@ def in_namespace(case):
 
 
 def prepare(chosen):
+    """Whether all that these cases need could be had; one that is missing does not keep others back."""
     jobs = int(os.environ.get('WEIR_JOBS') or os.cpu_count() or 1)
-    debian.unpacked(machine.QEMU)
-    debian.unpacked(initramfs.BUSYBOX)
-    for packages in sorted({case.packages for case in chosen if case.packages}):
-        debian.unpacked(initramfs.package_set(packages))
-    for kind in kernel.KINDS:
-        if any(case.kernel == kind for case in chosen):
-            kernel.prepare(kind, jobs)
-    if os.path.exists(os.path.join(build_root(), 'tools/weir')):
+    wanted = [machine.QEMU, initramfs.BUSYBOX,
+              *(initramfs.package_set(packages)
+                for packages in sorted({case.packages for case in chosen if case.packages}))]
+    steps = [functools.partial(debian.unpacked, packages) for packages in wanted]
+    steps += [functools.partial(kernel.prepare, kind, jobs) for kind in kernel.KINDS
+              if any(case.kernel == kind for case in chosen)]
+    complete = True
+    for step in steps:
+        try:
+            step()
+        except debian.Unavailable as error:
+            print(f'   {error}')
+            complete = False
+    if complete and os.path.exists(os.path.join(build_root(), 'tools/weir')):
         print(f'   machines run under {machine.accelerator(probe)}')
+    return complete
 
 
 def main(argv):
@@ -166,14 +175,15 @@ def main(argv):
         for path in declarations():
             print(f'file {path}')
     elif command == 'prepare':
-        prepare(chosen)
+        return 0 if prepare(chosen) else 1
     elif command in ('case', 'shell') and len(names) == 1:
         inside = in_namespace(chosen[0])
         if inside is not None:
             return inside
         if command == 'case':
             return run_case(chosen[0])
-        prepare(chosen)
+        if not prepare(chosen):
+            return 1
         machine.Run(chosen[0], build_root(), machine.accelerator(probe), interactive=True).go()
     else:
         sys.exit(__doc__)
