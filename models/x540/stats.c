@@ -50,7 +50,7 @@ void weir_xm_count_missed(struct xm *x)
     weir_wire_stats(x->wire, &s);
     uint32_t n = (uint32_t)(s.rx_dropped - x->missed_base);
     x->missed_base = s.rx_dropped;
-    if (x->rx_on) {
+    if (x->rx_on && x->wire_up) {
         x->reg[X540_RXMPC / 4] += n;
         x->reg[X540_GPRC / 4] += n;
     }

@@ -211,6 +211,16 @@ static void loses_what_comes_while_it_is_off(void **state)
     assert_int_equal(get(b, x540_rxq(X540_RDH, 0)), 2);
     assert_int_equal(get(b, X540_RXMPC), 0);
 
+    /* Nor is what a pulled cable loses a miss. */
+    b->wire.lost = 30;
+    b->wire.link = false;
+    run(b);
+    b->wire.lost = 40;
+    b->wire.link = true;
+    run(b);
+    b->wire.lost = 41;
+    assert_int_equal(get(b, X540_RXMPC), 11);
+
     /* A reset switches it off too. */
     set(b, X540_CTRL, X540_CTRL_RST);
     arrives(b, f, 60);

@@ -100,9 +100,16 @@ class Host:
         """All that the console and the test have printed so far."""
         return self._run.log_text()
 
-    def check(self, *command):
+    def end_model(self, name):
+        """Ends a model as weir model is ended, and returns the counters that it then wrote."""
+        self.models[name].terminate()
+        self.models[name].wait(60)
+        with open(os.path.join(self.tmp, name + '.json'), encoding='utf-8') as counters:
+            return json.load(counters)
+
+    def check(self, *command, timeout=120):
         """Runs a command on the host, in the case's namespace; its output, or HostError."""
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
         if done.returncode:
             raise HostError(f'{" ".join(command)}: {done.returncode}\n{done.stdout}{done.stderr}')
         return done.stdout

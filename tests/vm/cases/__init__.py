@@ -2,6 +2,7 @@
 """The files with cases; each has a list CASES."""
 FILES = (
     'boot',
+    'dpdk',
     'ixgbe',
     'type1',
 )

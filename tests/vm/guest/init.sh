@@ -17,6 +17,7 @@ broken() {
 }
 
 export PATH=/usr/bin:/usr/sbin HOME=/root TERM=linux
+chmod 755 / # DPDK, for one, trusts no folder that anybody could write to
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
