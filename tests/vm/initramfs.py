@@ -6,6 +6,7 @@ the project's own files, written for each run.
 Format: Documentation/driver-api/early-userspace/buffer-format.rst in the kernel's source, "newc".
 Every path is stored below /usr where Debian has merged /bin, /lib, /lib64 and /sbin into it.
 """
+import contextlib
 import hashlib
 import lzma
 import os
@@ -130,8 +131,10 @@ def module_files(kernel, names):
         for line in listing:
             path, _, rest = line.partition(':')
             needs[_module_name(path)] = [path, *rest.split()]
-    with open(os.path.join(kernel.modules, 'modules.builtin'), encoding='utf-8') as listing:
-        built_in = {_module_name(line.strip()) for line in listing}
+    built_in = set()
+    with contextlib.suppress(FileNotFoundError):  # Debian's 7.x packages have no such list
+        with open(os.path.join(kernel.modules, 'modules.builtin'), encoding='utf-8') as listing:
+            built_in = {_module_name(line.strip()) for line in listing}
     files, unknown = {}, []
     for name in names:
         normal = name.replace('-', '_')
@@ -200,7 +203,8 @@ def _write_base(archive, kernel, box, more_modules):
             else:
                 shutil.copy(source, target)
         for name in ('modules.order', 'modules.builtin', 'modules.builtin.modinfo'):
-            shutil.copy(os.path.join(kernel.modules, name), os.path.join(staging, inside, name))
+            if os.path.exists(os.path.join(kernel.modules, name)):
+                shutil.copy(os.path.join(kernel.modules, name), os.path.join(staging, inside, name))
         debian.run(debian.depmod(), '-b', staging, kernel.release)
         archive.tree(staging)
 
