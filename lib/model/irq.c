@@ -22,7 +22,7 @@ int weir_model_irq_init(struct weir_model *m)
 {
     const struct weir_model_pci *pci = &m->ops->pci;
 
-    m->intx.fd = -1;
+    m->intx.fd = m->err.fd = -1;
     if (pci->msix_cap) {
         m->msix = calloc(pci->msix_vectors, sizeof(*m->msix));
         m->msix_table = calloc(pci->msix_vectors, sizeof(*m->msix_table));
@@ -191,7 +191,7 @@ void weir_model_irq_forget(struct weir_model *m)
         m->msix[i].fd = -1;
     for (unsigned i = 0; m->msi && i < m->ops->pci.msi_vectors; i++)
         m->msi[i].fd = -1;
-    m->intx.fd = -1;
+    m->intx.fd = m->err.fd = -1;
     weir_model_irq_reset(m);
 }
 
@@ -204,12 +204,23 @@ unsigned weir_model_irqs(const struct weir_model *m, enum weir_irq_index kind)
         return pci->msi_cap ? pci->msi_vectors : 0;
     if (kind == WEIR_IRQ_MSIX)
         return pci->msix_cap ? pci->msix_vectors : 0;
+    if (kind == WEIR_IRQ_ERR) /* as the kernel has it; nothing of a model goes wrong on the link */
+        return pci->pcie_cap ? 1 : 0;
     return 0;
 }
 
 static struct kit_vector *vectors(struct weir_model *m, enum weir_irq_index kind)
 {
-    return kind == WEIR_IRQ_INTX ? &m->intx : kind == WEIR_IRQ_MSI ? m->msi : m->msix;
+    switch (kind) {
+    case WEIR_IRQ_INTX:
+        return &m->intx;
+    case WEIR_IRQ_MSI:
+        return m->msi;
+    case WEIR_IRQ_ERR:
+        return &m->err;
+    default:
+        return m->msix;
+    }
 }
 
 static bool in_range(const struct weir_model *m, enum weir_irq_index kind, unsigned start,
