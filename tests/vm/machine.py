@@ -209,7 +209,8 @@ class Run:
         if self.case.packages:
             parts.append(initramfs.packages_layer(self.case.packages))
         own = os.path.join(self.tmp, 'own.cpio')
-        initramfs.own_layer(own, self.build, self.case.program(), self.settings())
+        initramfs.own_layer(own, self.build, self.case.program(), self.settings(),
+                            self.case.programs)
         whole = os.path.join(self.tmp, 'initrd')
         with open(whole, 'wb') as out:
             for part in (*parts, own):
