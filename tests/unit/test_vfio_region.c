@@ -308,6 +308,35 @@ static void test_info_without_end(void **state)
     fake_open_fails(w, A, NULL, -EMSGSIZE, "vfio-region", &e);
 }
 
+static uint64_t odd_offset;
+
+static void is_elsewhere(struct vfio_region_info *info)
+{
+    info->offset = odd_offset;
+}
+
+/* Where in the file a region is said to be: what is not there is an error. */
+static void test_hostile_offset(void **state)
+{
+    static const uint64_t offsets[] = {UINT64_MAX, UINT64_MAX - FAKE_PAGE + 1, (uint64_t)1 << 63, 1,
+                                       FAKE_OFFSET(200)};
+
+    (void)state;
+    fake.tamper = tamper_region;
+    lie = is_elsewhere;
+    for (unsigned i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+        struct weir_device *d;
+        uint32_t v = 0;
+
+        odd_offset = offsets[i];
+        d = fake_open_device(w, A, NULL);
+        assert_null(region(d, 0).map);
+        assert_true(weir_region_read(d, 0, 0x100, &v, 4, &e) == 0 || v == UINT32_MAX);
+        assert_true(weir_region_write(d, 0, 0xfffc, &v, 4, &e) <= 0);
+        weir_device_close(d);
+    }
+}
+
 /* ---- sizes ---- */
 
 static void test_sizes(void **state)
@@ -515,6 +544,7 @@ int main(void)
         CASE(test_hostile_areas),
         CASE(test_hostile_capability),
         CASE(test_info_without_end),
+        CASE(test_hostile_offset),
         CASE(test_sizes),
         CASE(test_mmap_fails),
         CASE(test_info_fails),
