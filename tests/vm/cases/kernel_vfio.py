@@ -65,3 +65,22 @@ for api in APIS:
              run='request', kernel='small', memory=512, vfio=('01:00.0',),
              devices=(root_port(1), X540('a', bus='rp1')), env={'API': api}),
     ]
+    CASES.append(Case(
+        f'irq-{api}', f'MSI-X, MSI, INTx, regions and resets through {api}', run='irq',
+        kernel='small', memory=512, vfio=('01:00.0', '02:00.0', '03:00.0', '03:00.1'),
+        devices=(root_port(1), X540('a', bus='rp1'), root_port(2), 'edu,bus=rp2', root_port(3),
+                 'edu,bus=rp3,addr=0.0,multifunction=on', 'edu,bus=rp3,addr=0.1'),
+        env={'API': api}))
+
+CASES.append(Case(
+    'noiommu', 'edu and X540s in a machine without an IOMMU', run='noiommu.sh', kernel='small',
+    iommu='none', append='vfio.enable_unsafe_noiommu_mode=1',
+    vfio=('01:00.0', '02:00.0', '03:00.0'),
+    devices=(*EDU, root_port(2), X540('a', 'gen:rate=20000', bus='rp2'), root_port(3),
+             X540('b', 'gen:rate=20000', bus='rp3'))))
+CASES += [
+    Case(f'token-{api}', f'a virtual function opens with its token, through {api}', run='token',
+         kernel='small', append='vfio_pci.enable_sriov=1', vfio=('01:00.0',),
+         devices=(root_port(1), 'igb,bus=rp1'), env={'API': api})
+    for api in APIS
+]

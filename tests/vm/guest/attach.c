@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What it takes to open and close a device, counted at the system calls: one MAP for each contiguous
- * piece, little time of our own, and nothing left behind after a hundred times. $VFIO is an edu and an
- * X540, through $API.
+ * What it takes to open and close a device, counted at the system calls: one MAP for each
+ * contiguous piece, little time of our own, and nothing left behind after a hundred times. $VFIO is
+ * an edu and an X540, through $API.
  */
 #include "vm.h"
 
@@ -186,7 +186,8 @@ static void leaves_nothing(void (*once)(void), unsigned device)
     assert_int_equal(maps, ROUNDS);
     assert_int_equal(unmaps, ROUNDS);
     assert_int_equal(vm_open_files(), files);
-    assert_in_range(lines("/proc/self/maps"), 1, maps_of_process + 1); /* the heap may grow by one */
+    assert_in_range(lines("/proc/self/maps"), 1,
+                    maps_of_process + 1); /* the heap may grow by one */
     assert_int_equal(status_kib("VmLck:"), 0);
     assert_int_equal(status_kib("VmPin:"), 0);
     /* The group is free for anybody. */
@@ -213,8 +214,8 @@ static void two_groups_in_one_space(void **state)
 {
     struct weir *w = vm_instance();
     bool iommufd = strcmp(getenv("API"), "iommufd") == 0;
-    struct weir_space_options so = {
-        .size = sizeof(so), .api = iommufd ? WEIR_VFIO_IOMMUFD : WEIR_VFIO_CONTAINER};
+    struct weir_space_options so = {.size = sizeof(so),
+                                    .api = iommufd ? WEIR_VFIO_IOMMUFD : WEIR_VFIO_CONTAINER};
     struct weir_device_options o = {.size = sizeof(o)};
     struct weir_arena_options ao = {.size = sizeof(ao), .bytes = HUGE, .iova_bits = 28};
     struct weir_space_info info;

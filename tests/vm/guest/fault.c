@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * DMA that the IOMMU stops: outside of what is mapped, after it was unmapped, against its rights. The
- * device is edu, told by its registers what to do (QEMU docs/specs/edu.rst), through $API. Faults are
- * seen in the kernel's log, and the memory is untouched.
+ * DMA that the IOMMU stops: outside of what is mapped, after it was unmapped, against its rights.
+ * The device is edu, told by its registers what to do (QEMU docs/specs/edu.rst), through $API.
+ * Faults are seen in the kernel's log, and the memory is untouched.
  */
 #include "vm.h"
 
@@ -193,8 +193,8 @@ static void mapped_before(void **state)
 {
     struct bench *b = *state;
     bool iommufd = strcmp(getenv("API"), "iommufd") == 0;
-    struct weir_space_options so = {
-        .size = sizeof(so), .api = iommufd ? WEIR_VFIO_IOMMUFD : WEIR_VFIO_CONTAINER};
+    struct weir_space_options so = {.size = sizeof(so),
+                                    .api = iommufd ? WEIR_VFIO_IOMMUFD : WEIR_VFIO_CONTAINER};
     struct weir_device_options o = {.size = sizeof(o)};
     struct weir_error e;
 

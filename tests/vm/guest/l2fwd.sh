@@ -22,7 +22,8 @@ for device in $VFIO; do
 done
 command="l2fwd -v --count $COUNT --duration 100 --patience 60 --stats-json /tmp/l2fwd.json $ports"
 if [ "$AS" = user ]; then
-    # Each of the two containers counts the 8 MiB of the arena.
+    # Each of the two containers counts the 8 MiB of the arena. busybox's ulimit knows -l.
+    # shellcheck disable=SC3045
     ulimit -l 32768
     su user -c "$command" >/tmp/out 2>&1
 else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the kernel refuses, and how it is explained. $VFIO is one edu, through $API; the argument says
- * in which circumstances:
+ * What the kernel refuses, and how it is explained. $VFIO is one edu, through $API; the argument
+ * says in which circumstances:
  *
  *   plain     nothing special
  *   group     $MEMBER is in the device's group and has a driver of the host
@@ -244,9 +244,8 @@ static int as_user(size_t limit, size_t len)
     if (!strstr(e.why, need) || !strstr(e.fix, "ulimit -l"))
         return 5;
     /* As much as is allowed still works. */
-    return map(info.space, page_of_memory(limit, PROT_READ | PROT_WRITE), limit, 0x1000000, &e)
-               ? 6
-               : 0;
+    return map(info.space, page_of_memory(limit, PROT_READ | PROT_WRITE), limit, 0x1000000, &e) ? 6
+                                                                                                : 0;
 }
 
 static void give_files(bool to_user)
@@ -346,9 +345,9 @@ int main(int argc, char **argv)
 {
     const char *which = argc > 1 ? argv[1] : "plain";
     const struct CMUnitTest plain[] = {
-        cmocka_unit_test(other_device),       cmocka_unit_test(open_elsewhere),
-        cmocka_unit_test(no_permission),      cmocka_unit_test(not_bound),
-        cmocka_unit_test(bad_maps),           cmocka_unit_test(too_little_memlock),
+        cmocka_unit_test(other_device),  cmocka_unit_test(open_elsewhere),
+        cmocka_unit_test(no_permission), cmocka_unit_test(not_bound),
+        cmocka_unit_test(bad_maps),      cmocka_unit_test(too_little_memlock),
     };
     const struct CMUnitTest group[] = {cmocka_unit_test(member_with_the_host)};
     const struct CMUnitTest limit[] = {cmocka_unit_test(limit_reached)};

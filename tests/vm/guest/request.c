@@ -71,8 +71,8 @@ static void wait_for(struct rig *r, enum weir_event_type type)
     fail_msg("no event '%s'", weir_event_name(type));
 }
 
-/* Who unbinds waits until the device is given back. It is a process of its own, in which none of our
- * descriptors is open. */
+/* Who unbinds waits until the device is given back. It is a process of its own, in which none of
+ * our descriptors is open. */
 static pid_t unbind(void)
 {
     char command[128];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What guest programs share: the devices of the case, by the interface of the case, and the kernel's
- * log. */
+/* What guest programs share: the devices of the case, by the interface of the case, and the
+ * kernel's log. */
 #ifndef TESTS_VM_GUEST_VM_H
 #define TESTS_VM_GUEST_VM_H
 
