@@ -444,18 +444,15 @@ static int reopen(struct weir_device *d, struct weir_error *e)
         return r;
     r = ask(v, regions, d->irqs, e);
     for (unsigned i = 0; i < WEIR_N_REGIONS && r == 0; i++) {
-        if (regions[i].size != d->regions[i].size || regions[i].map != d->regions[i].map ||
+        if (regions[i].size != d->regions[i].size ||
+            regions[i].map_first != d->regions[i].map_first ||
             regions[i].map_size != d->regions[i].map_size)
             r = weir_fail(e, -ENXIO, "device-changed",
                           "open %s again\nanother device came back: its region %u is another\n"
                           "close it and open it anew",
                           d->name, i);
     }
-    if (r == 0)
-        r = take_signals(d, e);
-    if (r)
-        let_go(d);
-    return r;
+    return r ? r : take_signals(d, e);
 }
 
 /* Once it is known who it is: what has to be kept awake while registers are mapped. */
