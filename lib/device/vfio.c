@@ -421,7 +421,7 @@ static bool returned(struct weir_device *d)
     struct weir_vfio *v = weir_vfio_of(d);
     struct weir_function f;
     bool bound = weir_function_read(SYSFS, v->f.address, &f, NULL) == 0 &&
-                 weir_function_is_vfio(&f) && f.vendor != 0xffff;
+                 weir_function_is_vfio(&f) && weir_function_answers(SYSFS, f.address);
 
     if (!bound || weir_now_ns() - v->released > RELEASED_NS)
         v->released = 0;
