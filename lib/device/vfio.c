@@ -272,7 +272,7 @@ static int get_device(struct weir_vfio *v, int group, struct weir_error *e)
         return 0;
     }
     if (errno == EACCES || (errno == EINVAL && v->has_token))
-        return weir_token_refused(&v->f, v->has_token, e);
+        return weir_token_refused(&v->f, v->has_token, errno, e);
     return weir_fail(e, -errno, "vfio-device",
                      "open device %s\nVFIO_GROUP_GET_DEVICE_FD: %s\nthe end of dmesg may say more",
                      v->dev->name, strerror(errno));
