@@ -9,10 +9,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #define MAX_MEMBERS 64
 
@@ -127,6 +127,18 @@ int weir_group_not_viable(const struct weir_function *f, struct weir_error *e)
                      f->address, f->group, list, first, first);
 }
 
+/* CAP_IPC_LOCK, and not being root, is what lifts the limit: root of a container lacks it. */
+static bool may_lock_all(void)
+{
+    char text[4096];
+    const char *at;
+
+    if (weir_sysfs_text(text, sizeof(text), "/proc/self/status") <= 0)
+        return false;
+    at = strstr(text, "CapEff:");
+    return at && strtoull(at + strlen("CapEff:"), NULL, 16) >> CAP_IPC_LOCK & 1;
+}
+
 /* "16 KiB" and so on would hide the one byte that is missing. */
 static int fail_memlock(const struct weir_space *s, const char *what, size_t len,
                         struct weir_error *e)
@@ -140,7 +152,8 @@ static int fail_memlock(const struct weir_space *s, const char *what, size_t len
     weir_read_field("/proc/self/status", iommufd ? "VmPin:" : "VmLck:", &locked);
     locked *= 1024;
     need = locked + len;
-    if (limit.rlim_cur == RLIM_INFINITY || geteuid() == 0)
+    /* A container counts nobody else's: what fits was refused for another reason. */
+    if (limit.rlim_cur == RLIM_INFINITY || may_lock_all() || (!iommufd && need <= limit.rlim_cur))
         return weir_fail(e, -ENOMEM, "map-no-memory",
                          "%s\nthe kernel has no memory for the IOMMU's tables, or cannot pin that "
                          "much\nfree memory, or map less; dmesg may say more",

@@ -77,7 +77,6 @@ char *__real_strdup(const char *text);
 char *__wrap_strdup(const char *text);
 int __real_getrlimit64(int resource, struct rlimit *out);
 int __wrap_getrlimit64(int resource, struct rlimit *out);
-uid_t __wrap_geteuid(void);
 int __real_clock_gettime(clockid_t clock, struct timespec *out);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
 
@@ -561,11 +560,6 @@ int __wrap_getrlimit64(int resource, struct rlimit *out)
         return __real_getrlimit64(resource, out);
     *out = (struct rlimit){fake.memlock, fake.memlock};
     return 0;
-}
-
-uid_t __wrap_geteuid(void)
-{
-    return fake.euid;
 }
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
