@@ -432,6 +432,7 @@ static int reopen(struct weir_device *d, struct weir_error *e)
 {
     struct weir_vfio *v = weir_vfio_of(d);
     struct weir_region regions[WEIR_N_REGIONS] = {0};
+    unsigned irqs[WEIR_N_IRQS] = {0};
     int r;
 
     let_go(d);
@@ -442,7 +443,7 @@ static int reopen(struct weir_device *d, struct weir_error *e)
         r = enter(v, d->space, e);
     if (r)
         return r;
-    r = ask(v, regions, d->irqs, e);
+    r = ask(v, regions, irqs, e);
     for (unsigned i = 0; i < WEIR_N_REGIONS && r == 0; i++) {
         if (regions[i].size != d->regions[i].size || regions[i].map != d->regions[i].map ||
             regions[i].map_size != d->regions[i].map_size)
@@ -451,8 +452,10 @@ static int reopen(struct weir_device *d, struct weir_error *e)
                           "close it and open it anew",
                           d->name, i);
     }
-    if (r == 0)
+    if (r == 0) {
+        memcpy(d->irqs, irqs, sizeof(irqs));
         r = take_signals(d, e);
+    }
     if (r)
         let_go(d);
     return r;
