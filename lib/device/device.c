@@ -481,6 +481,15 @@ int weir_device_release(struct weir_device *d, struct weir_error *e)
     return 0;
 }
 
+/* Nothing is kept of what came back; it is told again when it returns. */
+static int still_lost(struct weir_device *d, int ret)
+{
+    if (d->ops->release)
+        d->ops->release(d);
+    retry_arm(d, true);
+    return ret;
+}
+
 int weir_device_reopen(struct weir_device *d, struct weir_error *e)
 {
     struct weir_region before[WEIR_N_REGIONS];
@@ -511,18 +520,16 @@ int weir_device_reopen(struct weir_device *d, struct weir_error *e)
     }
     if (!ret && d->ops->replay)
         ret = weir_space_replay(d->space, e);
-    if (ret) {
-        if (d->ops->release) /* nothing is kept of what came back */
-            d->ops->release(d);
-        retry_arm(d, true); /* still lost; tell again when it returns */
-        return ret;
-    }
+    if (ret)
+        return still_lost(d, ret);
     retry_arm(d, false);
     weir_unpost(d->weir, d, d->port); /* a LOST or RETURNED nobody fetched is history now */
     atomic_store(&d->lost, false);
     ret = weir_device_bus_master(d, false, e);
-    if (ret)
-        return ret;
+    if (ret) {
+        atomic_store(&d->lost, true);
+        return still_lost(d, ret);
+    }
     WEIR_PROBE1(device_back, d->name);
     weir_log(d->weir, WEIR_LOG_INFO, "device", "%s is back", d->name);
     return 0;

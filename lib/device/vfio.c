@@ -272,7 +272,7 @@ static int get_device(struct weir_vfio *v, int group, struct weir_error *e)
         return 0;
     }
     if (errno == EACCES || (errno == EINVAL && v->has_token))
-        return weir_token_refused(&v->f, v->has_token, e);
+        return weir_token_refused(&v->f, v->has_token, errno, e);
     return weir_fail(e, -errno, "vfio-device",
                      "open device %s\nVFIO_GROUP_GET_DEVICE_FD: %s\nthe end of dmesg may say more",
                      v->dev->name, strerror(errno));
@@ -421,7 +421,7 @@ static bool returned(struct weir_device *d)
     struct weir_vfio *v = weir_vfio_of(d);
     struct weir_function f;
     bool bound = weir_function_read(SYSFS, v->f.address, &f, NULL) == 0 &&
-                 weir_function_is_vfio(&f) && f.vendor != 0xffff;
+                 weir_function_is_vfio(&f) && weir_function_answers(SYSFS, f.address);
 
     if (!bound || weir_now_ns() - v->released > RELEASED_NS)
         v->released = 0;
@@ -432,6 +432,7 @@ static int reopen(struct weir_device *d, struct weir_error *e)
 {
     struct weir_vfio *v = weir_vfio_of(d);
     struct weir_region regions[WEIR_N_REGIONS] = {0};
+    unsigned irqs[WEIR_N_IRQS] = {0};
     int r;
 
     let_go(d);
@@ -442,7 +443,7 @@ static int reopen(struct weir_device *d, struct weir_error *e)
         r = enter(v, d->space, e);
     if (r)
         return r;
-    r = ask(v, regions, d->irqs, e);
+    r = ask(v, regions, irqs, e);
     for (unsigned i = 0; i < WEIR_N_REGIONS && r == 0; i++) {
         if (regions[i].size != d->regions[i].size ||
             regions[i].map_first != d->regions[i].map_first ||
@@ -452,7 +453,13 @@ static int reopen(struct weir_device *d, struct weir_error *e)
                           "close it and open it anew",
                           d->name, i);
     }
-    return r ? r : take_signals(d, e);
+    if (r == 0) {
+        memcpy(d->irqs, irqs, sizeof(irqs));
+        r = take_signals(d, e);
+    }
+    if (r)
+        let_go(d);
+    return r;
 }
 
 /* Once it is known who it is: what has to be kept awake while registers are mapped. */

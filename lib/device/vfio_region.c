@@ -182,12 +182,14 @@ void weir_vfio_unmap_regions(struct weir_vfio *v)
 void weir_vfio_probe(struct weir_device *d)
 {
     struct weir_vfio *v = weir_vfio_of(d);
-    uint32_t id = 0;
+    off_t at = (off_t)v->offset[WEIR_REGION_CONFIG] + PCI_CLASS_REVISION;
+    uint32_t class_code = 0;
 
-    /* VFIO answers for the ids of a virtual function, which has none. */
-    if (pread(v->fd, &id, sizeof(id), (off_t)v->offset[WEIR_REGION_CONFIG]) != sizeof(id) ||
-        id == UINT32_MAX)
-        weir_device_set_lost(d, "its vendor id reads as all ones");
+    /* Not the ids: VFIO answers for them itself, of every function, there or not
+     * (drivers/vfio/pci/vfio_pci_config.c, init_pci_cap_basic_perm()). */
+    if (pread(v->fd, &class_code, sizeof(class_code), at) != sizeof(class_code) ||
+        class_code == UINT32_MAX)
+        weir_device_set_lost(d, "its configuration space reads as all ones");
 }
 
 /* Registers are read in one access, as wide as the caller says. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -147,6 +148,23 @@ int weir_function_read(const char *sysfs, const char *address, struct weir_funct
     }
     read_cdev(sysfs, out);
     return 0;
+}
+
+bool weir_function_answers(const char *sysfs, const char *address)
+{
+    /* Of a virtual function the ids are all ones, of none the class and revision behind them. */
+    uint32_t class_code = 0;
+    char path[PATH_MAX];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/config", sysfs, address);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return access(path, F_OK) == 0; /* who may not ask has to try */
+    if (pread(fd, &class_code, sizeof(class_code), PCI_CLASS_REVISION) != sizeof(class_code))
+        class_code = UINT32_MAX;
+    close(fd);
+    return class_code != UINT32_MAX;
 }
 
 bool weir_function_is_vfio(const struct weir_function *f)

@@ -26,6 +26,9 @@ bool weir_pci_address(const char *name, char out[16]);
 int weir_function_read(const char *sysfs, const char *address, struct weir_function *out,
                        struct weir_error *e);
 
+/* Does it still answer? What sysfs has as its ids was read when it was found. */
+bool weir_function_answers(const char *sysfs, const char *address);
+
 /* Is it bound to a driver that gives it to VFIO? */
 bool weir_function_is_vfio(const struct weir_function *f);
 

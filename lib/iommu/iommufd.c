@@ -177,13 +177,14 @@ int weir_iommufd_attach(struct weir_space *s, const struct weir_function *fn, in
         if (err == EPERM)
             return weir_group_not_viable(fn, e);
         if (err == EACCES || (err == EINVAL && token))
-            return weir_token_refused(fn, token, e);
+            return weir_token_refused(fn, token, err, e);
         snprintf(what, sizeof(what), "open device %s", fn->address);
         if (err == EBUSY) /* through its group */
             snprintf(path, sizeof(path), "/dev/vfio/%d", fn->group);
         else
             snprintf(path, sizeof(path), "/dev/vfio/devices/%s", fn->cdev);
-        if (err == EINVAL || err == EBUSY) /* so it answers for a device that is bound already */
+        /* It answers so for a device that is bound already; since Linux 6.5 for an RMRR, too. */
+        if (err == EBUSY || (err == EINVAL && !weir_group_direct(fn)))
             return weir_busy_refused(what, path, device, e);
         return weir_attach_refused(s, fn, "VFIO_DEVICE_BIND_IOMMUFD", err, e);
     }

@@ -45,8 +45,11 @@ int weir_map_refused(const struct weir_space *s, const struct weir_mem *mem, wei
 /* To a device that would make a mapping unreachable, or that the platform keeps for itself. */
 int weir_attach_refused(const struct weir_space *s, const struct weir_function *f, const char *call,
                         int err, struct weir_error *e);
-/* To the VF token that was given, or that none was. */
-int weir_token_refused(const struct weir_function *f, bool given, struct weir_error *e);
+/* Does firmware want the group's devices to reach memory at its own address, so that no user may
+ * have them? */
+bool weir_group_direct(const struct weir_function *f);
+/* To the VF token that was given, or that none was: EACCES. Or to one that has no use: EINVAL. */
+int weir_token_refused(const struct weir_function *f, bool given, int err, struct weir_error *e);
 /* To a device that is in use; own: a descriptor of path that we hold ourselves, or -1. */
 int weir_busy_refused(const char *what, const char *path, int own, struct weir_error *e);
 /* To opening one of its files. what: "open device 0000:01:00.0". */

@@ -87,6 +87,13 @@ struct fake_function *fake_add(const char *address, int group)
     return f;
 }
 
+void fake_opened(struct fake_function *f)
+{
+    fake_peek(f, WEIR_REGION_CONFIG, PCI_VENDOR_ID, &f->ids, sizeof(f->ids));
+    if (f->gone)
+        f->ids = UINT32_MAX;
+}
+
 /* ---- regions ---- */
 
 static int get_info(const struct fake_function *f, struct vfio_device_info *info)

@@ -77,7 +77,6 @@ char *__real_strdup(const char *text);
 char *__wrap_strdup(const char *text);
 int __real_getrlimit64(int resource, struct rlimit *out);
 int __wrap_getrlimit64(int resource, struct rlimit *out);
-uid_t __wrap_geteuid(void);
 int __real_clock_gettime(clockid_t clock, struct timespec *out);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
 
@@ -389,16 +388,27 @@ static bool refuses_access(int fd, size_t len, struct fake_file **file)
 
 ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t off)
 {
+    const uint64_t ids = FAKE_OFFSET(WEIR_REGION_CONFIG);
+    const struct fake_function *f;
     struct fake_file *file;
+    ssize_t n;
 
     if (refuses_access(fd, len, &file))
         return -1;
     len -= file && fake.io_short;
-    if (file && fake.functions[file->index].gone) {
+    n = (ssize_t)len;
+    if (!file)
+        return __real_pread64(fd, buf, len, off);
+    f = &fake.functions[file->index];
+    if (f->gone)
         memset(buf, 0xff, len);
-        return (ssize_t)len;
-    }
-    return __real_pread64(fd, buf, len, off);
+    else
+        n = __real_pread64(fd, buf, len, off);
+    /* The ids are the kernel's own memory (vfio_pci_config.c, init_pci_cap_basic_perm()). */
+    for (size_t i = 0; i < len && (uint64_t)off + i < ids + sizeof(f->ids); i++)
+        if ((uint64_t)off + i >= ids)
+            ((uint8_t *)buf)[i] = (uint8_t)(f->ids >> 8 * ((uint64_t)off + i - ids));
+    return n;
 }
 
 ssize_t __wrap_pwrite64(int fd, const void *buf, size_t len, off_t off)
@@ -550,11 +560,6 @@ int __wrap_getrlimit64(int resource, struct rlimit *out)
         return __real_getrlimit64(resource, out);
     *out = (struct rlimit){fake.memlock, fake.memlock};
     return 0;
-}
-
-uid_t __wrap_geteuid(void)
-{
-    return fake.euid;
 }
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *out)

@@ -101,6 +101,26 @@ void fake_bind(struct fake_function *f, const char *driver)
     fake_file(path, "511:0\n");
 }
 
+static void write_config(const struct fake_function *f)
+{
+    char path[128], bytes[64];
+
+    snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s/config", fake.root, f->address);
+    fake_peek((struct fake_function *)(uintptr_t)f, WEIR_REGION_CONFIG, 0, bytes, sizeof(bytes));
+    if (f->gone)
+        memset(bytes, 0xff, sizeof(bytes));
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, sizeof(bytes), 1, file), 1);
+    fclose(file);
+}
+
+void fake_dead(struct fake_function *f, bool dead)
+{
+    f->gone = dead;
+    write_config(f);
+}
+
 void fake_plug(struct fake_function *f)
 {
     char path[128], target[64];
@@ -116,6 +136,7 @@ void fake_plug(struct fake_function *f)
     snprintf(target, sizeof(target), "0x%06x", class_code >> 8);
     attribute(f, "class", target);
     attribute(f, "numa_node", "1");
+    write_config(f);
     if (f->group >= 0) {
         snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", f->address);
         snprintf(target, sizeof(target), "../../../../kernel/iommu_groups/%d", f->group);

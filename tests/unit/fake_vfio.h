@@ -65,6 +65,7 @@ struct fake_function {
     unsigned vectors_left; /* that the host can still give out */
     const char *token;     /* VF token that its user has to show, or NULL */
     /* state */
+    uint32_t ids;       /* as the kernel read them when it was opened, and answers from then on */
     unsigned opens;     /* device descriptors that work */
     int bound;          /* the iommufd it is bound to, -1: none */
     bool attached;      /* to that one's IOAS */
@@ -161,6 +162,10 @@ void fake_bind(struct fake_function *f, const char *driver);
 /* Take it out of the machine: out of sysfs; or put it back. */
 void fake_unplug(struct fake_function *f);
 void fake_plug(struct fake_function *f);
+/* It stops answering, in its place: all it says is ones; or answers again. */
+void fake_dead(struct fake_function *f, bool dead);
+/* The kernel opened it (vfio_config_init()). */
+void fake_opened(struct fake_function *f);
 struct fake_group *fake_group(int number);
 void fake_reserve(struct fake_group *g, uint64_t first, uint64_t last, const char *type);
 /* Its functions are behind no IOMMU, and the kernel allows to do without. */

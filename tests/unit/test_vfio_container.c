@@ -212,9 +212,19 @@ static void test_memlock(void **state)
     fake_failed(&e, -ENOMEM, "map-memlock");
     fake_contains(e.why, "is 65536 bytes; 40960 are locked by this process, so 69632 are needed");
     fake_contains(e.fix, "ulimit -l 68 ");
-    /* Without that limit it is another shortage. */
-    fake.memlock = UINT64_MAX;
+    /* So it is for a root that lacks CAP_IPC_LOCK, bit 14, as in most containers of programs. */
+    fake_file("/proc/self/status", "VmLck:\t      40 kB\nCapEff:\t00000000a80425fb\n");
+    assert_int_equal(fake_map(s, memory, 28 * KIB, 0, "frames", &e), -ENOMEM);
+    fake_failed(&e, -ENOMEM, "map-memlock");
+    /* What fits, who has the capability and who has no limit: it is another shortage. */
     fake_fail(VFIO_IOMMU_MAP_DMA, ENOMEM, 0);
+    assert_int_equal(fake_map(s, memory, 24 * KIB, 0, "frames", &e), -ENOMEM);
+    fake_failed(&e, -ENOMEM, "map-no-memory");
+    fake_file("/proc/self/status", "VmLck:\t      40 kB\nCapEff:\t000001ffffffffff\n");
+    assert_int_equal(fake_map(s, memory, 28 * KIB, 0, "frames", &e), -ENOMEM);
+    fake_failed(&e, -ENOMEM, "map-no-memory");
+    fake_file("/proc/self/status", "VmLck:\t      40 kB\nCapEff:\t0000000000000000\n");
+    fake.memlock = UINT64_MAX;
     assert_int_equal(fake_map(s, memory, 28 * KIB, 0, "frames", &e), -ENOMEM);
     fake_failed(&e, -ENOMEM, "map-no-memory");
 }

@@ -345,6 +345,11 @@ static void test_attach_refused(void **state)
     fake_contains(e.fix, "/sys/module/iommufd/parameters/allow_unsafe_interrupts");
     fake_reserve(fake_group(1), 0x7b000000, 0x7fffffff, "direct");
     fake_open_fails(w, A, s, -EPERM, "device-rmrr", &e);
+    /* What BIND says of it (drivers/iommu/iommu.c, __iommu_device_set_domain()). */
+    fake_fail(ABI_DEVICE_BIND_IOMMUFD, EINVAL, 0);
+    fake_open_fails(w, A, s, -EINVAL, "device-rmrr", &e);
+    fake_fail(ABI_DEVICE_BIND_IOMMUFD, EBUSY, 0);
+    fake_open_fails(w, A, s, -EBUSY, "device-busy", &e);
     fake_fail(0, 0, 0);
     assert_int_equal(a->bound, -1);
 }
@@ -354,6 +359,9 @@ static void test_not_viable(void **state)
 {
     struct fake_function *others[3] = {fake_add(A2, 1), fake_add("0000:01:00.2", 1),
                                        fake_add("0000:01:00.3", 1)};
+    struct weir *other = fake_weir();
+    struct weir_device *d;
+    char path[48];
 
     (void)state;
     fake_bind(others[0], "ixgbe");
@@ -365,13 +373,24 @@ static void test_not_viable(void **state)
     assert_null(strstr(e.why, "0000:01:00.2"));
     fake_contains(e.fix, "echo " A2 " > /sys/bus/pci/devices/" A2 "/driver/unbind");
     /* Nobody is: interrupts then, or another process. */
-    fake_bind(others[0], NULL);
+    fake_bind(others[0], "vfio-pci");
     fake_bind(others[2], NULL);
     fake_group(1)->unsafe = true;
     fake_open_fails(w, A, NULL, -EPERM, "group-not-viable", &e);
     fake_contains(e.why, "interrupts");
     fake_group(1)->unsafe = false;
-    fake_open_device(w, A, NULL);
+    d = fake_open_device(w, A2 "?iommu=iommufd", NULL);
+    snprintf(path, sizeof(path), "/dev/vfio/devices/%s", others[0]->cdev);
+    fake_open_fails(other, A, NULL, -EPERM, "group-not-viable", &e);
+    fake_contains(e.why, "another process has a part of it");
+    fake_file("/proc/77/comm", "testpmd\n");
+    fake_symlink("/proc/77/fd/5", path);
+    fake_open_fails(other, A, NULL, -EBUSY, "device-busy", &e);
+    fake_contains(e.why, path);
+    fake_contains(e.why, "of the same IOMMU group 1, is open already, in process 77 (testpmd)");
+    weir_device_close(d);
+    weir_device_close(fake_open_device(other, A, NULL));
+    weir_free(other);
 }
 
 static char holder_link[64];
@@ -456,8 +475,9 @@ static void test_token(void **state)
 {
     (void)state;
     a->token = TOKEN;
-    fake_open_fails(w, A "?iommu=iommufd&vf-token=" TOKEN, NULL, -EACCES, "vfio-token", &e);
-    fake_contains(e.fix, "Linux 6.17");
+    fake_open_fails(w, A "?iommu=iommufd&vf-token=" TOKEN, NULL, -EINVAL, "vfio-token", &e);
+    fake_contains(e.why, "before Linux 6.17");
+    fake_contains(e.fix, "iommu=type1");
     fake.bind_token = true;
     weir_device_close(fake_open_device(w, A "?iommu=iommufd&vf-token=" TOKEN, NULL));
     fake_open_fails(w, A "?iommu=iommufd&vf-token=ffffffff-4455-6677-8899-aabbccddeeff", NULL,

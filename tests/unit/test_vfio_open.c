@@ -253,6 +253,9 @@ static void test_attach_refused(void **state)
     fake_reserve(fake_group(1), 0x7b800000, 0x7fffffff, "direct");
     fake_open_fails(w, A, NULL, -EPERM, "device-rmrr", &e);
     fake_contains(e.why, "/sys/kernel/iommu_groups/1/reserved_regions");
+    fake_fail(VFIO_GROUP_SET_CONTAINER, EBUSY, 0);
+    fake_open_fails(w, A, NULL, -EBUSY, "device-busy", &e);
+    fake_fail(0, 0, 0);
     /* What may go does not stand in the way. */
     fake_group(1)->n_reserved = 0;
     fake_reserve(fake_group(1), 0, 0xffffff, "direct-relaxable");
@@ -318,7 +321,8 @@ static void test_token(void **state)
     fake_open_fails(w, A "?iommu=type1", NULL, -EACCES, "vfio-token", &e);
     fake_contains(e.why, "none was given");
     a->token = NULL; /* the kernel does not take one that is not asked for */
-    fake_open_fails(w, A "?vf-token=" TOKEN, NULL, -EACCES, "vfio-token", &e);
+    fake_open_fails(w, A "?vf-token=" TOKEN, NULL, -EINVAL, "vfio-token", &e);
+    fake_contains(e.fix, "leave vf-token out");
 }
 
 /* ---- into which space ---- */

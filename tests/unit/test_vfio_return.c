@@ -207,24 +207,50 @@ static void test_lost_first(void **state)
     works();
 }
 
-/* It looks bound, and does not answer: reported again and again, and each attempt leaves nothing.
- */
+/* It is bound, and does not answer: that is no return, and an attempt leaves nothing. What sysfs
+ * has as its ids stays. */
 static void test_still_dead(void **state)
 {
     (void)state;
     start(WEIR_VFIO_CONTAINER);
-    f->gone = true;
+    fake_dead(f, true);
     weir_device_set_lost(d, "as told");
     for (unsigned i = 0; i < 3; i++) {
         fake.later_ns += 3000000000u;
-        assert_true(returned());
+        assert_false(returned());
         assert_int_equal(weir_device_reopen(d, &e), -ENODEV);
         fake_failed(&e, -ENODEV, "device-gone");
         gone(1, 0);
     }
-    f->gone = false;
+    fake_dead(f, false);
+    fake.later_ns += 3000000000u;
+    assert_true(returned());
     assert_int_equal(weir_device_reopen(d, &e), 0);
     works();
+}
+
+/* Each call of it fails: then it is lost as before, and can be tried again. */
+static void test_reopen_fails(void **state)
+{
+    unsigned k = 0, refusals = 0;
+    bool hit;
+
+    (void)state;
+    start(WEIR_VFIO_CONTAINER);
+    do {
+        assert_int_equal(weir_device_release(d, &e), 0);
+        fake_fail_call(k++, EIO);
+        if (weir_device_reopen(d, &e)) {
+            hit = fake_fail_end();
+            refusals++;
+            gone(1, 0);
+            assert_int_equal(weir_device_reopen(d, &e), 0);
+        } else {
+            hit = fake_fail_end(); /* at nothing that matters */
+        }
+        works();
+    } while (hit);
+    assert_in_range(refusals, 20, k);
 }
 
 /* ---- another device in its place ---- */
@@ -409,10 +435,11 @@ static void test_close(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_type1),       CASE(test_iommufd),      CASE(test_not_unbound),
-        CASE(test_twice),       CASE(test_lost_first),   CASE(test_still_dead),
-        CASE(test_another),     CASE(test_another_part), CASE(test_refused),
-        CASE(test_other_group), CASE(test_one_of_two),   CASE(test_close),
+        CASE(test_type1),        CASE(test_iommufd),      CASE(test_not_unbound),
+        CASE(test_twice),        CASE(test_lost_first),   CASE(test_still_dead),
+        CASE(test_another),      CASE(test_another_part), CASE(test_refused),
+        CASE(test_other_group),  CASE(test_one_of_two),   CASE(test_close),
+        CASE(test_reopen_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
