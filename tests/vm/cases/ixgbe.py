@@ -101,7 +101,7 @@ def interface_counters(h):
 
 def traffic(h):
     with echo(h):
-        counted = h.expect(r'^counted (\d+) (\d+)$', timeout=180)
+        counted = h.expect(r'^counted (\d+) (\d+)$', timeout=300)
         received, sent = int(counted[1]), int(counted[2])
         model = within(10, lambda: model_counters(h), lambda m: (m[0], m[2]) >= (received, sent))
         to_guest, from_guest = interface_counters(h)
@@ -113,7 +113,7 @@ def traffic(h):
         h.expect('^how many$')
         more = within(10, lambda: model_counters(h)[2] - sent, lambda n: n > 2700)
         h.send('more than 2700' if more > 2700 else str(more))
-        h.expect('^flood$', timeout=180)
+        h.expect('^flood$', timeout=300)
         with raw_socket() as wire:
             frame = (bytes.fromhex((GUEST_MAC + HOST_MAC).replace(':', ''))
                      + struct.pack('!H', UNUSED) + bytes(46))
@@ -134,7 +134,7 @@ def traffic(h):
 def finish(h):
     """The echo is wanted until the guest ends."""
     with contextlib.suppress(HostError):
-        h.expect('^never$', timeout=170)
+        h.expect('^never$', timeout=390)
 
 
 def echoing(h):
@@ -193,7 +193,7 @@ def vlan(h):
     with raw_socket() as wire:
         threading.Thread(target=answer_tagged, args=(wire, seen), daemon=True).start()
         for _ in range(2):
-            h.expect('^other frames$', timeout=180)
+            h.expect('^other frames$', timeout=300)
             h.send(str(seen['other']))
             if _ == 0:
                 h.expect('^send 100 frames of VLAN 6$')
@@ -211,7 +211,7 @@ def port(name='a', more=()):
 
 def ixgbe(name, about, run, host=echoing, **more):
     return Case(name, 'stock ixgbe: ' + about, run=run, devices=(port(),), memory=512, netns=True,
-                host=host, packages=('ethtool',), programs=('udpcheck',), **more)
+                host=host, packages=('ethtool',), programs=('udpcheck',), timeout=400, **more)
 
 
 # Instead of memory that is shared with the model: it is reached by messages.
