@@ -14,7 +14,7 @@ RATE = 5000  # for a guest under emulation; the queues in between hold most of a
 def judged(h):
     """Plugs the cable in and waits until all frames have crossed the wire; in the end its own
     judgement of those that came back counts."""
-    h.expect('^plug in$', timeout=180)
+    h.expect('^plug in$', timeout=300)
     h.models['a'].send_signal(signal.SIGUSR2)
     deadline = time.monotonic() + 60
     received = lost = sent = 0
@@ -34,7 +34,8 @@ def testpmd(name, mode, queues, about, sizes):
     return Case(name, 'DPDK testpmd on vfio-pci: ' + about, run=f'testpmd.sh {mode} {queues} {COUNT}',
                 devices=(X540('a', wire, options=('--param', 'mac=' + MAC, '--link', 'down',
                                                   '--stats', '1')),),
-                vfio=('00:01.0',), memory=768, packages=('dpdk-dev',), host=judged)
+                vfio=('00:01.0',), memory=768, packages=('dpdk-dev',), host=judged,
+                timeout=400)
 
 
 CASES = [

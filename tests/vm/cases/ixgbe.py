@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -27,6 +28,7 @@ STATS = re.compile(r'^wire: received (\d+) frames, \d+ bytes, (\d+) dropped; '
 SOL_PACKET, PACKET_AUXDATA, PACKET_IGNORE_OUTGOING = 263, 8, 23
 TP_STATUS_VLAN_VALID = 1 << 4
 ETH_P_ALL, ETH_P_8021Q = 3, 0x8100
+UNUSED = 0x88b5  # an ether-type for experiments, to which nobody answers
 
 
 def ping(h):
@@ -69,6 +71,14 @@ def echo(h):
         yield
 
 
+def raw_socket():
+    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    wire.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+    wire.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+    wire.bind((TAP, ETH_P_ALL))
+    return wire
+
+
 def model_counters(h):
     """What the model's wire carried, as it says once a second: (received, lost, sent, lost)."""
     said = STATS.findall(h.console())
@@ -91,7 +101,7 @@ def interface_counters(h):
 
 def traffic(h):
     with echo(h):
-        counted = h.expect(r'^counted (\d+) (\d+)$', timeout=180)
+        counted = h.expect(r'^counted (\d+) (\d+)$', timeout=300)
         received, sent = int(counted[1]), int(counted[2])
         model = within(10, lambda: model_counters(h), lambda m: (m[0], m[2]) >= (received, sent))
         to_guest, from_guest = interface_counters(h)
@@ -103,13 +113,28 @@ def traffic(h):
         h.expect('^how many$')
         more = within(10, lambda: model_counters(h)[2] - sent, lambda n: n > 2700)
         h.send('more than 2700' if more > 2700 else str(more))
+        h.expect('^flood$', timeout=300)
+        with raw_socket() as wire:
+            frame = (bytes.fromhex((GUEST_MAC + HOST_MAC).replace(':', ''))
+                     + struct.pack('!H', UNUSED) + bytes(46))
+            # While the model stands still its interface's queue overflows for certain.
+            h.models['a'].send_signal(signal.SIGSTOP)
+            for number in range(40000):
+                wire.send(frame)
+                if number == 20000:
+                    h.models['a'].send_signal(signal.SIGCONT)
+        h.send('sent')
+        for word, number in (('pull', signal.SIGUSR1), ('plug', signal.SIGUSR2)):
+            h.expect('^' + word, timeout=60)
+            h.models['a'].send_signal(number)
+            h.send('as you say')
         finish(h)
 
 
 def finish(h):
     """The echo is wanted until the guest ends."""
     with contextlib.suppress(HostError):
-        h.expect('^never$', timeout=170)
+        h.expect('^never$', timeout=390)
 
 
 def echoing(h):
@@ -165,18 +190,15 @@ def vlan(h):
     with open(f'/proc/sys/net/ipv6/conf/{TAP}/disable_ipv6', 'w', encoding='ascii') as switch:
         switch.write('1')
     seen = {'other': 0}
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as wire:
-        wire.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-        wire.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-        wire.bind((TAP, ETH_P_ALL))
+    with raw_socket() as wire:
         threading.Thread(target=answer_tagged, args=(wire, seen), daemon=True).start()
         for _ in range(2):
-            h.expect('^other frames$', timeout=180)
+            h.expect('^other frames$', timeout=300)
             h.send(str(seen['other']))
             if _ == 0:
                 h.expect('^send 100 frames of VLAN 6$')
                 frame = (bytes.fromhex((GUEST_MAC + HOST_MAC).replace(':', ''))
-                         + struct.pack('!HHH', ETH_P_8021Q, 6, 0x88b5) + bytes(60))
+                         + struct.pack('!HHH', ETH_P_8021Q, 6, UNUSED) + bytes(60))
                 for _ in range(100):
                     wire.send(frame)
                 h.send('sent')
@@ -189,7 +211,7 @@ def port(name='a', more=()):
 
 def ixgbe(name, about, run, host=echoing, **more):
     return Case(name, 'stock ixgbe: ' + about, run=run, devices=(port(),), memory=512, netns=True,
-                host=host, packages=('ethtool',), programs=('udpcheck',), **more)
+                host=host, packages=('ethtool',), programs=('udpcheck',), timeout=400, **more)
 
 
 # Instead of memory that is shared with the model: it is reached by messages.

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # Frames of 9000 bytes, which take several receive buffers each.
+# shellcheck disable=SC2119,SC2317 # arguments are optional; within and true_that call by name
 # shellcheck source=tests/vm/guest/ixgbe_lib.sh
 . /test/ixgbe_lib.sh
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # ixgbe_selftest.sh msix|intx COUNT: what ethtool asks of the driver, its self-test above all, and
 # COUNT datagrams before and after, with that kind of interrupt.
+# shellcheck disable=SC2119,SC2317 # arguments are optional; within and true_that call by name
 # shellcheck source=tests/vm/guest/ixgbe_lib.sh
 . /test/ixgbe_lib.sh
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # VLAN tags: put in and taken out by the device, filtered by it, and left to the kernel. The host
 # answers datagrams whose frames have the tag, and counts the others.
+# shellcheck disable=SC2119,SC2317 # arguments are optional; within and true_that call by name
 # shellcheck source=tests/vm/guest/ixgbe_lib.sh
 . /test/ixgbe_lib.sh
 

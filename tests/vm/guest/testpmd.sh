@@ -9,8 +9,9 @@ mode=$1 queues=$2 count=$3
 out=/tmp/testpmd
 
 # said PATTERN
+# shellcheck disable=SC2317 # true_that calls it
 said() {
-    grep -qE "$1" $out
+    grep -qE "$1" "$out"
 }
 
 # number NAME: the last one of that name
