@@ -28,6 +28,7 @@
 #include <weir/arena.h>
 #include <weir/device.h>
 #include <weir/error.h>
+#include <weir/host.h>
 #include <weir/io.h>
 #include <weir/model.h>
 #include <weir/pkt.h>
