@@ -14,7 +14,8 @@ struct command {
     int (*run)(int argc, char **argv); /* argv[0] is the name; returns the exit status */
 };
 
-extern const struct command command_model, command_ports, command_regs;
+extern const struct command command_bind, command_doctor, command_groups, command_model,
+    command_ports, command_regs, command_restore, command_snapshot, command_unbind;
 
 /* An instance with everything built in, whose log goes to stderr. */
 struct weir *tool_instance(enum weir_log_level level, struct weir_error *err);

@@ -29,6 +29,27 @@ void weir_report_bind(struct weir_report *r, const struct weir_function *f)
     }
 }
 
+/* Interfaces that are up, and nothing more, only have to be put down. */
+static bool only_up(const struct weir_function *f)
+{
+    return (f->use & WEIR_USE_BUSY) == WEIR_USE_UP;
+}
+
+static void interfaces_down(struct weir_report *r, const struct weir_function *f)
+{
+    static const char dir[] = "/sys/class/net/";
+
+    for (unsigned i = weir_table_from(&r->h->table, dir); i < r->h->table.n; i++) {
+        const struct weir_entry *e = &r->h->table.entries[i];
+        const char *rest, *name = weir_entry_in(e, dir, &(size_t){0}, &rest);
+
+        if (!name)
+            break;
+        if (!*rest && weir_function_in_path(r->h, e->value) == weir_function_index(r->h, f))
+            weir_report_add(r->fix, "ip link set dev %s down", name);
+    }
+}
+
 static void in_use(struct weir_report *r, const struct weir_function *f)
 {
     weir_report_add(r->evidence, "on %s: %s", f->name, f->used_by);
@@ -54,6 +75,8 @@ void weir_check_driver(struct weir_report *r)
     if (f->use & WEIR_USE_BUSY) {
         in_use(r, f);
         weir_report_what(r, "%s is in use: %s", f->name, f->used_by);
+        if (only_up(f))
+            interfaces_down(r, f);
         weir_report_say(r, FINDING_DEVICE_USED);
     }
     weir_report_file(r, SYS_PCI "%s/driver", f->name);
@@ -67,7 +90,9 @@ void weir_check_driver(struct weir_report *r)
         weir_report_say(r, FINDING_DRIVER_NEW_ID);
         return;
     }
-    weir_report_bind(r, f);
+    /* No command here takes away what the host would miss. */
+    if (!(f->use & WEIR_USE_BUSY) || only_up(f))
+        weir_report_bind(r, f);
     if (overridden) {
         weir_report_what(r, "driver_override of %s says \"%s\"", f->name, f->driver_override);
         weir_report_say(r, FINDING_DRIVER_OVERRIDDEN);
@@ -119,7 +144,10 @@ void weir_check_group(struct weir_report *r)
         r->function = g->members[i];
         weir_report_file(r, SYS_PCI "%s/iommu_group", m->name);
         weir_report_file(r, SYS_PCI "%s/driver", m->name);
-        if (m->use & WEIR_USE_BUSY) {
+        if (only_up(m)) {
+            interfaces_down(r, m);
+            weir_report_bind(r, m);
+        } else if (m->use & WEIR_USE_BUSY) {
             in_use(r, m);
             id = m->use & WEIR_USE_ROOT ? FINDING_GROUP_ROOT : FINDING_GROUP_USED;
         } else {

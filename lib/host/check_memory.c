@@ -121,7 +121,7 @@ static const char *pool_path(const struct weir_pool *p, char *out, size_t size)
 static void hugepages(struct weir_report *r)
 {
     int node = r->f ? r->f->node : -1;
-    const struct weir_pool *best = NULL, *p;
+    const struct weir_pool *best = NULL, *enough = NULL, *p;
     char path[128], need[32], page[32];
     uint64_t more;
 
@@ -131,15 +131,18 @@ static void hugepages(struct weir_report *r)
         for (unsigned i = 0; (p = weir_host_pool(r->h, i)); i++) {
             if (p->node != (pass ? -1 : node))
                 continue;
-            if (p->free >= (r->memory + p->page - 1) / p->page) {
-                weir_report_file(r, "%s/free_hugepages", pool_path(p, path, sizeof(path)));
-                weir_report_ok(r, "hugepages", "%" PRIu64 " pages of %s are free", p->free,
-                               size_text(p->page, page));
-                return;
-            }
+            if (p->free >= (r->memory + p->page - 1) / p->page &&
+                (!enough || p->page < enough->page))
+                enough = p;
             if (!best || p->page < best->page)
                 best = p;
         }
+    }
+    if (enough) {
+        weir_report_file(r, "%s/free_hugepages", pool_path(enough, path, sizeof(path)));
+        weir_report_ok(r, "hugepages", "%" PRIu64 " pages of %s are free", enough->free,
+                       size_text(enough->page, page));
+        return;
     }
     if (!best) {
         weir_report_file(r, "/sys/kernel/mm/hugepages");

@@ -89,7 +89,6 @@ static void groups(struct weir_report *r)
     if (m->noiommu == WEIR_YES) {
         weir_report_file(r, "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
         weir_report_what(r, "VFIO opens devices without an IOMMU");
-        weir_report_add(r->fix, "echo N > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
         weir_report_say(r, FINDING_NOIOMMU);
     }
     if (r->f && r->f->group >= 0) {
@@ -157,7 +156,6 @@ static void interrupts(struct weir_report *r)
         weir_report_say(r, FINDING_INTERRUPTS_UNKNOWN);
     } else if (m->unsafe_interrupts == WEIR_YES) {
         weir_report_what(r, "interrupts are not remapped, and VFIO bears it");
-        weir_report_add(r->fix, "echo N > " TYPE1 "/allow_unsafe_interrupts");
         weir_report_say(r, FINDING_INTERRUPTS_ALLOWED);
     } else {
         weir_report_what(r, "interrupts are not remapped");
