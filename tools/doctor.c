@@ -60,9 +60,9 @@ static void print_finding(const struct weir_finding *f)
     print_part("fix", f->fix, "# ");
     if (*f->fix)
         print_part("lasts",
-                   *f->keep ? "until the next reboot; for good, also:"
-                   : strstr(f->fix, "/sys/") || strstr(f->fix, "/dev/") ? "until the next reboot"
-                                                                        : "for good",
+                   f->lasts   ? "for good"
+                   : *f->keep ? "until the next reboot; for good, also:"
+                              : "until the next reboot",
                    "");
     print_part("", f->keep, "# ");
     print_part("advice", f->advice, "");
@@ -88,6 +88,7 @@ static void add_json(struct view *v, const struct weir_finding *f)
     json_text(o, "evidence", f->evidence);
     json_text(o, "why", f->why);
     json_text(o, "fix", f->fix);
+    json_object_object_add(o, "lasts", *f->fix ? json_object_new_boolean(f->lasts) : NULL);
     json_text(o, "keep", f->keep);
     json_text(o, "advice", f->advice);
     json_object_array_add(v->list, o);

@@ -35,7 +35,7 @@ typedef void visit_fn(struct reader *r, const struct folder *in, const char *nam
 
 static int open_at(struct reader *r, int dir, const char *path, int flags)
 {
-    flags |= O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    flags |= flags & O_PATH ? O_CLOEXEC : O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     if (r->root >= 0) {
         struct open_how how = {
             .flags = (uint64_t)(unsigned)flags,
@@ -81,13 +81,18 @@ static ssize_t slurp(struct reader *r, int dir, const char *name, size_t max)
 
     if (fd < 0)
         return -1;
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+    /* What is not ours could be anything. */
+    if (r->root >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
         close(fd);
         errno = EINVAL;
         return -1;
     }
-    while (len < max - 1 && (n = read(fd, r->buf + len, max - 1 - len)) > 0)
+    /* An attribute of sysfs comes whole with the first read. */
+    while (len < max - 1 && (n = read(fd, r->buf + len, max - 1 - len)) > 0) {
         len += (size_t)n;
+        if (max < BUFFER && n < 4096)
+            break;
+    }
     if (n < 0 && len == 0) {
         int err = errno;
 
@@ -142,8 +147,12 @@ static void link_in(struct reader *r, const struct folder *in, const char *name,
     ssize_t len = readlinkat(in->fd, name, target, sizeof(target) - 1);
     const char *from = target;
 
-    if (len <= 0)
+    if (len <= 0 || len == (ssize_t)sizeof(target) - 1) {
+        /* A folder where a device's link should be, or a path that has no end: shows as none. */
+        if (!base && (len > 0 || errno != ENOENT))
+            add(r, WEIR_ENTRY_DIR, join(r, in, name), "");
         return;
+    }
     target[len] = '\0';
     if (base && strrchr(target, '/'))
         from = strrchr(target, '/') + 1;

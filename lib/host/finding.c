@@ -66,6 +66,7 @@ static void hand_out(struct weir_report *r, struct weir_finding *f)
     f->evidence = r->evidence;
     f->fix = r->fix;
     f->keep = r->keep;
+    f->lasts = strstr(r->fix, "/etc/") != NULL; /* all else is state of the kernel */
     f->function = r->function;
     r->blocks += f->level == WEIR_BLOCKS;
     r->fn(r->user, f);

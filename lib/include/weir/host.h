@@ -262,8 +262,9 @@ struct weir_finding {
     const char *why;      /**< why it matters */
     const char *fix;      /**< commands for a root shell, one a line; "" if none can help */
     const char *advice;   /**< what else helps; may be "" */
-    const char *keep; /**< commands that make the fix last over a reboot; "": it lasts, or none */
-    int function;     /**< what it is about, -1: the machine */
+    bool lasts;           /**< what fix does lasts over a reboot */
+    const char *keep;     /**< if not: commands that make it last; may be "" */
+    int function;         /**< what it is about, -1: the machine */
 };
 
 typedef void weir_finding_fn(void *user, const struct weir_finding *finding);
