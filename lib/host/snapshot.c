@@ -53,7 +53,7 @@ static int line(struct weir_table *t, char *text)
 
     if (*text == '#' || *text == '\0')
         return 0;
-    if (*text != '/' || len < 2 || value - text > (ptrdiff_t)WEIR_TABLE_MAX_PATH)
+    if (*text != '/' || len < 2)
         return -EINVAL;
     if (strncmp(value, " = ", 3) == 0) {
         kind = WEIR_ENTRY_TEXT;
@@ -78,7 +78,7 @@ static int line(struct weir_table *t, char *text)
     } else {
         return -EINVAL;
     }
-    if (!unescape(text) || !unescape(value))
+    if (!unescape(text) || !unescape(value) || strlen(text) > WEIR_TABLE_MAX_PATH)
         return -EINVAL;
     return weir_table_add(t, kind, text, value);
 }
