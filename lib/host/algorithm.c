@@ -337,14 +337,18 @@ int weir_host_make_derived(struct weir_host *h)
                 f->quirk = who;
         }
         /* A group is named after its first member, which need not be the one met first. */
-        for (unsigned i = 0; i < n; i++)
+        for (unsigned i = 0; i < 2 * n; i++)
             ints[i] = -1;
         for (unsigned i = 0; i < n; i++) {
             struct weir_function *f = &h->functions[i];
+            int *derived = &ints[f->derived], *isolated = &ints[n + (unsigned)f->isolated];
 
-            if (ints[f->derived] < 0)
-                ints[f->derived] = (int)i;
-            f->derived = ints[f->derived];
+            if (*derived < 0)
+                *derived = (int)i;
+            if (*isolated < 0)
+                *isolated = (int)i;
+            f->derived = *derived;
+            f->isolated = *isolated;
         }
     }
     free(ints);

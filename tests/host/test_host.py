@@ -405,6 +405,8 @@ def case_snapshot_says_the_same(b):
             assert f.read() == again
         for argv in (['groups'], ['groups', '--json'], ['groups', '--tree'], ['groups', '--dot']):
             assert b.weir(*argv, '--root', root) == b.weir(*argv, '--snapshot', path)
+        for f in b.groups(m).values():
+            assert f['derived'] <= f['device'] >= f['isolated'], 'named after the first member'
         device = list(m.functions)[-1]
         for argv in (['doctor', device], ['doctor', '--json', device]):
             assert b.weir(*argv, '--root', root, status=1) == \
