@@ -74,8 +74,9 @@ static void explain(const struct weir_host *h, struct names *n, const struct wei
 {
     struct weir_findings_options opt = {.size = sizeof opt, .device = f->name};
     const struct weir_group *g = weir_host_group_number(h, f->group);
+    const struct weir_function *via;
+    unsigned shown = 0, version = weir_host_machine(h)->version;
     char role[64], name[96], words[256];
-    unsigned shown = 0;
 
     names_get(n, f, name, sizeof name);
     printf("%s  %s  %s\n", f->name, host_role(h, f, role, sizeof role), name);
@@ -98,6 +99,10 @@ static void explain(const struct weir_host *h, struct names *n, const struct wei
                host_reason(h, f, m, &reason, words, sizeof words), reason.code);
         if (m->bridge)
             puts("  interconnect: it need not be bound to anything");
+        via = weir_host_function(h, reason.via);
+        if (via && via->since > version)
+            printf("  Linux %u.%u and later take %s for isolated; this is %s\n", via->since >> 8,
+                   via->since & 255, via->name, weir_host_machine(h)->kernel);
     }
     weir_host_findings(h, &opt, print_finding, &shown);
     if (g->n_members > 1)

@@ -31,10 +31,12 @@ enum weir_known weir_acs_isolates(const struct weir_host *h, const struct weir_f
     uint16_t required = WEIR_ACS_REQUIRED;
     enum weir_known vouched = WEIR_NO;
     const char *who;
+    unsigned since;
 
     *missing = 0;
     if (quirks)
-        vouched = weir_quirk_isolated(f, version, strcmp(h->machine.table, "IVRS") == 0, &who);
+        vouched =
+            weir_quirk_isolated(f, version, strcmp(h->machine.table, "IVRS") == 0, &who, &since);
     if (vouched == WEIR_YES)
         return WEIR_YES;
     switch (f->type) {
@@ -333,8 +335,12 @@ int weir_host_make_derived(struct weir_host *h)
             f->isolated = top(ints, (int)i);
             f->known = !unknown[i];
             if (weir_quirk_isolated(f, h->machine.version, strcmp(h->machine.table, "IVRS") == 0,
-                                    &who) == WEIR_YES)
+                                    &who, &f->since) == WEIR_YES)
                 f->quirk = who;
+            /* What it can do is all on, and it cannot do all. */
+            if (!f->since && f->acs == WEIR_YES && WEIR_ACS_REQUIRED & ~f->acs_cap &&
+                !(WEIR_ACS_REQUIRED & f->acs_cap & ~f->acs_ctrl))
+                f->since = V(3, 11);
         }
         /* A group is named after its first member, which need not be the one met first. */
         for (unsigned i = 0; i < 2 * n; i++)

@@ -253,6 +253,11 @@ static void differences(struct weir_report *r)
                         shared.count + 1);
         weir_report_add(r->evidence, "%s: %s%s%s", all[shared.first].name, reason.code,
                         reason.via >= 0 ? " at " : "", reason.via >= 0 ? all[reason.via].name : "");
+        at = reason.via >= 0 ? reason.via : self;
+        if (all[at].since > r->h->machine.version)
+            weir_report_add(r->evidence, "%s: taken for isolated by Linux %u.%u, not by %s",
+                            all[at].name, all[at].since >> 8, all[at].since & 255,
+                            r->h->machine.kernel);
         weir_report_what(r, "%s shares group %d with %u other%s", f->name, f->group, shared.count,
                          shared.count == 1 ? "" : "s");
         weir_report_say(r, FINDING_GROUP_SHARED);

@@ -165,7 +165,7 @@ static enum weir_known fits(const struct vouched *v, const struct weir_function 
 }
 
 enum weir_known weir_quirk_isolated(const struct weir_function *f, unsigned version, bool ivrs,
-                                    const char **who)
+                                    const char **who, unsigned *since)
 {
     static const char *const words[] = {
         [NO_PEERS] = "its vendor says that it sends nothing to its own kind",
@@ -175,12 +175,14 @@ enum weir_known weir_quirk_isolated(const struct weir_function *f, unsigned vers
         [SOUTHBRIDGE] = "AMD says that its southbridge sends everything to the IOMMU",
     };
 
+    *since = 0;
     for (unsigned i = 0; i < sizeof(vouched) / sizeof(vouched[0]); i++) {
         enum weir_known fit = fits(&vouched[i], f, ivrs);
 
         if (fit == WEIR_NO)
             continue;
         *who = words[vouched[i].kind];
+        *since = vouched[i].since;
         if (version >= vouched[i].since)
             return fit;
         if (vouched[i].earlier)

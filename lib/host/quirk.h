@@ -14,10 +14,11 @@ bool weir_quirk_wide_acs(const struct weir_function *f);
 
 /*
  * Does that version of the kernel take a function for isolated on its vendor's word? WEIR_UNKNOWN
- * for a kernel that may be too old. *who: in which words. ivrs: the machine has an AMD IOMMU.
+ * for a kernel that may be too old. *who: in which words; *since: the first that is known to, 0 if
+ * none is. ivrs: the machine has an AMD IOMMU.
  */
 enum weir_known weir_quirk_isolated(const struct weir_function *f, unsigned version, bool ivrs,
-                                    const char **who);
+                                    const char **who, unsigned *since);
 
 /* The other function numbers (slot << 3 | function) whose requester ID a device uses. */
 bool weir_quirk_alias(const struct weir_function *f, unsigned devfn);

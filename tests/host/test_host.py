@@ -121,6 +121,17 @@ def case_two_ports_old_kernel_and_new(b):
         assert seen == ({code} if code else set()), (kernel, groups, found)
 
 
+def case_which_kernel(b):
+    """The version from which on a kernel would split the group."""
+    for m, device, words in ((s.x540('3.10.0', (2, 2)), X0, 'Linux 3.11 '),
+                             (s.x540('3.16.0', (2, 2), acs=None, ident='8086:10fb'), X0, 'Linux 3.18 '),
+                             (s.x540('3.16.0', (2, 2), acs=None, ident='8086:1521'), X0, 'Linux 4.1 '),
+                             (s.pch_ports('3.13.0'), '0000:03:00.0', 'Linux 3.15 '),
+                             (s.plx(), '0000:04:00.0', None)):
+        out = b.weir('groups', '--explain', '--root', b.root(m), device)
+        assert (words in out) if words else 'Linux ' not in out, out
+
+
 def case_connectx(b):
     m = s.connectx()
     members = b.explain(m, '0000:07:00.1')

@@ -129,6 +129,8 @@ struct weir_function {
     int isolated;      /**< lowest member of the set that can reach it behind the IOMMU's back */
     bool known;        /**< false: derived and isolated hang on what could not be read */
     const char *quirk; /**< who vouches for its isolation without ACS, or NULL */
+    unsigned since; /**< the first kernel (major << 8 | minor) known to take it for isolated, by a
+                       quirk or a rule that older ones lack; 0: nothing is known of that */
 
     int node;                    /**< NUMA node, -1: not known */
     unsigned dma_bits;           /**< the width its driver set for DMA; 0: not known */
