@@ -628,6 +628,12 @@ def case_unbind(b):
 
 # ---- the rest ----
 
+def case_help(b):
+    for name in ('bind', 'doctor', 'groups', 'restore', 'snapshot', 'unbind'):
+        assert b.weir('help', name).startswith(f'usage: weir {name} ')
+        assert b.weir(name, '--help') == b.weir('help', name)
+
+
 def case_wrong_use(b):
     for argv in (['groups', 'a', 'b'], ['groups', '--explain'], ['doctor', 'a', 'b'],
                  ['doctor', '--memory', 'x'], ['doctor', '--memory', '1Q'], ['bind'], ['bind', '--vfs', 'x', X0],
