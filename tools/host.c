@@ -88,8 +88,7 @@ void names_close(struct names *n)
 {
     if (!n)
         return;
-    if (!n->broken)
-        pci_cleanup(n->access);
+    pci_cleanup(n->access);
     free(n);
 }
 

@@ -41,8 +41,10 @@ static void interfaces_down(struct weir_report *r, const struct weir_function *f
 
     for (unsigned i = weir_table_from(&r->h->table, dir); i < r->h->table.n; i++) {
         const struct weir_entry *e = &r->h->table.entries[i];
-        const char *rest, *name = weir_entry_in(e, dir, &(size_t){0}, &rest);
+        const char *rest = "", *name;
+        size_t len;
 
+        name = weir_entry_in(e, dir, &len, &rest);
         if (!name)
             break;
         if (!*rest && weir_function_in_path(r->h, e->value) == weir_function_index(r->h, f))

@@ -57,6 +57,19 @@ static const char *join(struct reader *r, const struct folder *in, const char *n
     return r->at;
 }
 
+static bool starts(const char *name, const char *with)
+{
+    return strstr(name, with) == name;
+}
+
+/* The path of a file in a folder in a folder. Returns out. */
+static __attribute__((noinline)) const char *below(char out[512], const struct folder *in,
+                                                   const char *name, const char *file_name)
+{
+    snprintf(out, 512, "%s/%s/%s", in->path, name, file_name);
+    return out;
+}
+
 static void add(struct reader *r, enum weir_entry_kind kind, const char *path, const char *value)
 {
     int err = r->err ? 0 : weir_table_add(r->t, kind, path, value);
@@ -188,6 +201,7 @@ static void each_at(struct reader *r, int dir, const char *name, const char *pat
         return;
     }
     add(r, WEIR_ENTRY_DIR, copy, "");
+    /* cppcheck-suppress readdirCalled ; the folder is open here only */
     while (!r->err && (entry = readdir(d))) {
         if (entry->d_name[0] == '.')
             continue;
@@ -239,12 +253,9 @@ static void group(struct reader *r, const struct folder *in, const char *name)
 {
     char path[512];
 
-    snprintf(path, sizeof(path), "%s/%s/devices", in->path, name);
-    each(r, path, name_only);
-    snprintf(path, sizeof(path), "%s/%s/type", in->path, name);
-    text(r, path, NULL);
-    snprintf(path, sizeof(path), "%s/%s/reserved_regions", in->path, name);
-    text(r, path, NULL);
+    each(r, below(path, in, name, "devices"), name_only);
+    text(r, below(path, in, name, "type"), NULL);
+    text(r, below(path, in, name, "reserved_regions"), NULL);
 }
 
 static void iommu(struct reader *r, const struct folder *in, const char *name)
@@ -255,8 +266,7 @@ static void iommu(struct reader *r, const struct folder *in, const char *name)
 
     name_only(r, in, name);
     for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        snprintf(path, sizeof(path), "%s/%s/%s", in->path, name, files[i]);
-        text(r, path, NULL);
+        text(r, below(path, in, name, files[i]), NULL);
     }
 }
 
@@ -266,8 +276,7 @@ static void pool(struct reader *r, const struct folder *in, const char *name)
     char path[512];
 
     for (unsigned i = 0; i < 2; i++) {
-        snprintf(path, sizeof(path), "%s/%s/%s", in->path, name, files[i]);
-        text(r, path, NULL);
+        text(r, below(path, in, name, files[i]), NULL);
     }
 }
 
@@ -275,10 +284,9 @@ static void node(struct reader *r, const struct folder *in, const char *name)
 {
     char path[512];
 
-    if (strncmp(name, "node", 4) != 0)
+    if (!starts(name, "node"))
         return;
-    snprintf(path, sizeof(path), "%s/%s/hugepages", in->path, name);
-    each(r, path, pool);
+    each(r, below(path, in, name, "hugepages"), pool);
 }
 
 /* Which function an interface or a disk hangs on is in the path of its device. */
@@ -311,14 +319,12 @@ static void disk(struct reader *r, const struct folder *in, const char *name)
 {
     char path[512];
 
-    if (strncmp(name, "loop", 4) == 0 || strncmp(name, "ram", 3) == 0)
+    if (starts(name, "loop") || starts(name, "ram"))
         return;
     link_in(r, in, name, false);
-    snprintf(path, sizeof(path), "%s/%s/dev", in->path, name);
-    text(r, path, NULL);
-    if (strncmp(name, "dm-", 3) == 0 || strncmp(name, "md", 2) == 0) {
-        snprintf(path, sizeof(path), "%s/%s/slaves", in->path, name);
-        each(r, path, name_only);
+    text(r, below(path, in, name, "dev"), NULL);
+    if (starts(name, "dm-") || starts(name, "md")) {
+        each(r, below(path, in, name, "slaves"), name_only);
     }
 }
 
@@ -327,7 +333,7 @@ static void nvme(struct reader *r, const struct folder *in, const char *name)
 {
     char target[WEIR_TABLE_MAX_PATH];
 
-    if (strncmp(name, "nvme", 4) == 0 && readlinkat(in->fd, name, target, sizeof(target)) > 0)
+    if (starts(name, "nvme") && readlinkat(in->fd, name, target, sizeof(target)) > 0)
         link_in(r, in, name, false);
 }
 
