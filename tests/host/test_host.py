@@ -227,6 +227,24 @@ def case_conventional_pci(b):
     assert [f['device'] for f in find(found, 'group-member')] == ['0000:06:01.0']
 
 
+def case_conventional_bridge_of_a_chipset(b):
+    """Behind a bridge that is conventional itself, and behind another one behind that."""
+    m = Machine()
+    m.port('0000:00:1e.0', '8086:244e', type=None, bus=1, group=9, driver='')
+    m.dev('0000:01:00.0', '1102:0004', kind='audio', type=None, behind='0000:00:1e.0', group=9)
+    m.port('0000:01:05.0', '104c:ac28', type=None, bus=2, behind='0000:00:1e.0', group=9, driver='')
+    m.dev('0000:02:00.0', '10ec:8139', type=None, behind='0000:01:05.0', group=9)
+    members = b.explain(m, '0000:02:00.0')
+    assert {x['code'] for x in members.values()} == {'requester-id'}
+    assert {x['via'] for x in members.values()} == {'0000:00:1e.0'}
+    assert len({f['derived'] for f in b.groups(m).values()}) == 1
+    # On a root bus without bridge each has its own requester ID.
+    m = Machine()
+    m.dev('0000:00:05.0', '1102:0004', kind='audio', type=None, group=1)
+    m.dev('0000:00:06.0', '10ec:8139', type=None, group=2)
+    assert len({f['derived'] for f in b.groups(m).values()}) == 2
+
+
 def case_switch_ports_reach_each_other(b):
     found = b.doctor(s.switch(), '0000:03:00.0')
     assert 'peers-reachable' in codes(found), codes(found)
