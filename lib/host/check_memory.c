@@ -211,12 +211,18 @@ static void width(struct weir_report *r)
 {
     const struct weir_machine *m = &r->h->machine;
 
+    /* Without a driver the kernel shows 32, whatever the device can do. */
+    if (r->f && *r->f->driver && !weir_function_vfio(r->f) &&
+        strcmp(r->f->driver, "pci-stub") != 0 && r->f->dma_bits &&
+        r->f->dma_bits < (m->iommu_bits ? m->iommu_bits : 64)) {
+        weir_report_file(r, SYS_PCI "%s/dma_mask_bits", r->f->name);
+        weir_report_what(r, "%s has addresses of %u bits", r->f->name, r->f->dma_bits);
+        weir_report_say(r, FINDING_DEVICE_NARROW);
+    }
     if (!m->iommu_bits)
         return;
     weir_report_file(r, "/sys/class/iommu/%.*s/intel-iommu/cap", (int)strcspn(m->iommus, " "),
                      m->iommus);
-    if (r->f && r->f->dma_bits)
-        weir_report_file(r, SYS_PCI "%s/dma_mask_bits", r->f->name);
     if (m->iommu_bits >= m->cpu_bits) {
         weir_report_ok(r, "width", "the IOMMU takes addresses of %u bits", m->iommu_bits);
         return;

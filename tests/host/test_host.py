@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -352,6 +353,16 @@ def case_steps(b):
         assert found(m, *levels) == [code]
 
 
+def case_narrow_device(b):
+    m = s.x540('6.1.0', (2, 3))
+    m.functions[X0].dma_bits = 32
+    assert 'device-narrow' in codes(b.doctor(m, X0))
+    m.functions[X0].driver = ''
+    assert 'device-narrow' not in codes(b.doctor(m, X0)), 'the kernel shows 32 without a driver'
+    m.functions[X0].driver, m.functions[X0].dma_bits = 'ixgbe', 64
+    assert 'device-narrow' not in codes(b.doctor(m, X0))
+
+
 def case_in_use(b):
     def found(flags):
         m = s.x540('6.1.0', (2, 3), nets=((('eth7', flags),), ()))
@@ -695,6 +706,21 @@ def case_five_hundred_functions(b):
     assert len(out['functions']) == 500
     devices = {f['derived'] for f in out['functions']}
     assert len(devices) == 500, 'static ACS keeps all apart'
+    # The processor's time, which others on the machine do not change much; the least of some runs.
+    weir = shutil.which('weir')
+    if b'libasan' in subprocess.run(['ldd', weir], capture_output=True, check=True).stdout:
+        return
+    snap = os.path.join(b.folder, 'big.snap')
+    b.weir('snapshot', '--root', root, '-o', snap)
+    for argv in (['--root', root], ['--snapshot', snap]):
+        times = []
+        for _ in range(7):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            b.weir('groups', *argv, '0000:01:00.0')
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        print(f'# 500 functions, {argv[0]}: {min(times) * 1000:.1f} ms')
+        assert min(times) < 0.05, times
 
 
 def main():
