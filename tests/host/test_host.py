@@ -198,6 +198,14 @@ def case_disk_controller_in_the_group(b):
     found = b.doctor(s.disk_in_group(), '0000:02:00.0')
     assert 'device-root-disk' in blocking(found)
     assert not any('0000:02:00.0' in f['fix'] + f['keep'] for f in found)
+    # Another disk is only a disk.
+    m = s.disk_in_group()
+    m.dev('0000:02:00.1', '1b4b:9485', kind='sata', behind='0000:00:01.1', driver='ahci', group=1,
+          disks=(('sdq', 65),))
+    found = b.doctor(m, X0)
+    assert [f['device'] for f in find(found, 'group-root-disk')] == ['0000:02:00.0']
+    assert [f['device'] for f in find(found, 'group-member')] == ['0000:02:00.1']
+    assert b.groups(m)['0000:02:00.1']['used_by'] == 'sdq'
     # On a volume, and where nothing tells which disk it is, it is the same.
     m = s.disk_in_group(root_mount='253:0', files={
         '/sys/class/block/dm-0/slaves/sda2/x': '', '/sys/class/block/dm-0/dev': '253:0\n'})
