@@ -490,6 +490,20 @@ static int whole_group(struct job *j, const struct weir_function *f)
     return status;
 }
 
+/* What is remembered of virtual functions that go. */
+static void forget(const struct job *j, const struct weir_function *pf)
+{
+    char path[128], file[512];
+
+    for (int i = 0; i < (int)weir_host_functions(j->host) && !j->dry; i++) {
+        const struct weir_function *f = weir_host_function(j->host, i);
+
+        snprintf(path, sizeof path, STATE "/%s", f->name);
+        if (f->pf == weir_function_index(j->host, pf))
+            unlink(full(j, path, file));
+    }
+}
+
 static int virtual_functions(struct job *j, const struct weir_function *pf)
 {
     char(*names)[sizeof pf->name] = NULL;
@@ -507,6 +521,8 @@ static int virtual_functions(struct job *j, const struct weir_function *pf)
     err = j->vfs ? put_f(j, "0", "/sys/bus/pci/devices/%s/sriov_drivers_autoprobe", name) : 0;
     if (!err && have)
         err = put_f(j, "0", "/sys/bus/pci/devices/%s/sriov_numvfs", name);
+    if (!err && have)
+        forget(j, pf);
     snprintf(number, sizeof number, "%d", j->vfs);
     if (!err && (j->vfs || !have))
         err = put_f(j, number, "/sys/bus/pci/devices/%s/sriov_numvfs", name);

@@ -143,7 +143,7 @@ const char *host_role(const struct weir_host *h, const struct weir_function *f, 
     else if (f->type == WEIR_PCIE_NONE)
         type = f->bridge ? "PCI bridge" : "PCI device";
     if (f->num_vfs)
-        snprintf(out, size, "%s, %u VFs", type, f->num_vfs);
+        snprintf(out, size, "%s, %u VF%s", type, f->num_vfs, f->num_vfs == 1 ? "" : "s");
     else
         snprintf(out, size, "%s", type);
     return out;

@@ -225,7 +225,7 @@ static void pci_device(struct reader *r, const struct folder *in, const char *na
     static const char *const files[] = {"driver_override", "numa_node", "dma_mask_bits",
                                         "sriov_numvfs", "sriov_totalvfs"};
     static const char *const links[] = {"driver", "iommu_group", "iommu", "physfn"};
-    char path[512], pieces[WEIR_CONFIG_TEXT];
+    char path[512], pieces[WEIR_CONFIG_TEXT] = "";
     struct folder dev = {path, open_at(r, in->fd, name, O_RDONLY | O_DIRECTORY)};
     int fd;
 
@@ -241,6 +241,11 @@ static void pci_device(struct reader *r, const struct folder *in, const char *na
         if (weir_config_collect(fd, pieces, sizeof(pieces)) == 0)
             add(r, WEIR_ENTRY_TEXT, join(r, &dev, "config"), pieces);
         close(fd);
+        /* A VF has no identifiers of its own (SR-IOV 1.1, 3.4.1); the kernel makes them up. */
+        if (starts(pieces, "0:ffffffff")) {
+            file(r, &dev, "device");
+            file(r, &dev, "vendor");
+        }
     }
     for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++)
         file(r, &dev, files[i]);

@@ -95,12 +95,14 @@ static bool in_circle(const struct weir_host *h, const struct weir_function *f)
     return false;
 }
 
-static void number(const struct weir_entry *e, unsigned *out)
+/* The number in a file; another one if there is none. */
+static unsigned number(const struct weir_entry *e, unsigned otherwise)
 {
     uint64_t v;
 
-    if (e->kind == WEIR_ENTRY_TEXT && weir_host_number(e->value, 0, &v) && v <= 65535)
-        *out = (unsigned)v;
+    return e->kind == WEIR_ENTRY_TEXT && weir_host_number(e->value, 0, &v) && v <= 65535
+               ? (unsigned)v
+               : otherwise;
 }
 
 /* One file or link of a function's folder. */
@@ -125,12 +127,16 @@ static int attribute(struct weir_host *h, struct weir_function *f, const char *n
         f->group = (int)v;
     else if (strcmp(name, "physfn") == 0)
         f->pf = weir_function_index(h, weir_host_find(h, e->value));
+    else if (strcmp(name, "vendor") == 0 && f->vendor == 0xffff)
+        f->vendor = (uint16_t)number(e, 0xffff);
+    else if (strcmp(name, "device") == 0 && f->device == 0xffff)
+        f->device = (uint16_t)number(e, 0xffff);
     else if (strcmp(name, "dma_mask_bits") == 0)
-        number(e, &f->dma_bits);
+        f->dma_bits = number(e, 0);
     else if (strcmp(name, "sriov_numvfs") == 0)
-        number(e, &f->num_vfs);
+        f->num_vfs = number(e, 0);
     else if (strcmp(name, "sriov_totalvfs") == 0)
-        number(e, &f->total_vfs);
+        f->total_vfs = number(e, 0);
     else if (strcmp(name, "numa_node") == 0 && weir_host_number(e->value, 10, &v) && v < 4096)
         f->node = (int)v;
     return 0;

@@ -40,6 +40,8 @@ class Function:
         header = (1 if bridge else 0) | (0x80 if self.multi else 0)
         struct.pack_into('<HHHHII', space, 0, self.vendor, self.device, 6, 0x10,
                          CLASS[self.kind] << 8 | self.revision, header << 16)
+        if self.pf:  # a VF has no identifiers of its own
+            struct.pack_into('<I', space, 0, 0xffffffff)
         if bridge:
             space[0x18:0x1b] = bytes([int(self.name.split(':')[1], 16), self.bus or 0, self.bus or 0])
         else:
@@ -139,6 +141,8 @@ class Machine:
         if f.sriov:
             self.put(real + '/sriov_totalvfs', f'{f.sriov}\n')
             self.put(real + '/sriov_numvfs', f'{f.vfs}\n')
+        self.put(real + '/vendor', f'{f.vendor:#06x}\n')
+        self.put(real + '/device', f'{f.device:#06x}\n')
         if f.pf:
             self.link(real + '/physfn', '../' + f.pf)
         if f.group is not None and self.groups:

@@ -140,6 +140,7 @@ def case_connectx(b):
     assert {x['via'] for x in members.values()} == {'0000:00:07.0'}
     f = b.groups(m)['0000:07:00.1']
     assert f['role'] == 'VF of 0000:07:00.0' and f['pf'] == '0000:07:00.0'
+    assert f['id'] == '15b3:1004', 'its configuration space says ffff:ffff'
     members = b.explain(s.connectx(true_sriov=False), '0000:07:00.1')
     assert members['0000:07:00.0']['code'] == 'not-sriov'
     assert members['0000:07:00.0']['via'] == '0000:07:00.0'
@@ -606,6 +607,8 @@ def case_bind_and_restore(b):
         os.symlink('../../../../bus/pci/drivers/vfio-pci', root + device(name, 'driver'))
     b.weir('bind', '--root', root, X0)  # already; what it was stays remembered
     assert read(root, f'/run/weir/bind/{X0}') == 'driver=ixgbe\noverride=\n'
+    b.weir('bind', '--root', root, '--driver', 'pci-stub', X0)  # so it does on the way elsewhere
+    assert read(root, f'/run/weir/bind/{X0}') == 'driver=ixgbe\noverride=\n'
     b.weir('restore', '--group', '--root', root, X0)
     assert read(root, device(X0, 'driver_override')) == '\n'
     assert read(root, device(X1, 'driver_override')) == 'ixgbe\n'
@@ -653,6 +656,14 @@ def case_virtual_functions(b):
     assert 'can have 0' in b.weir('bind', '--vfs', '1', '--root', root, '0000:00:01.0', status=1)
     b.weir('bind', '--vfs', '0', '--root', root, X0)
     assert read(root, device(X0, 'sriov_numvfs')) == '0\n'
+    # What was remembered of them goes with them.
+    root = b.root(s.connectx())
+    os.makedirs(root + '/run/weir/bind')
+    for name in ('0000:07:00.1', X0):
+        with open(f'{root}/run/weir/bind/{name}', 'w', encoding='utf-8') as f:
+            f.write('driver=\noverride=\n')
+    b.weir('bind', '--vfs', '0', '--root', root, '0000:07:00.0')
+    assert os.listdir(root + '/run/weir/bind') == [X0]
 
 
 def case_unbind(b):
