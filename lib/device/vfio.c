@@ -113,7 +113,7 @@ static int check_driver(const struct weir_vfio *v, struct weir_error *e)
     const char *a = v->f.address;
     char unbind[80] = "";
 
-    if (weir_function_is_vfio(&v->f))
+    if (weir_pci_function_is_vfio(&v->f))
         return 0;
     if (*v->f.driver)
         snprintf(unbind, sizeof(unbind), "echo %s > /sys/bus/pci/devices/%s/driver/unbind; ", a, a);
@@ -145,7 +145,7 @@ static int fail_no_iommu(const struct weir_vfio *v, struct weir_error *e)
 static int check_function(struct weir_vfio *v, enum weir_vfio_api api, struct weir_error *e)
 {
     const char *a = v->f.address;
-    int r = weir_function_read(SYSFS, a, &v->f, e);
+    int r = weir_pci_function_read(SYSFS, a, &v->f, e);
 
     if (r < 0)
         return r;
@@ -419,9 +419,9 @@ static void release(struct weir_device *d)
 static bool returned(struct weir_device *d)
 {
     struct weir_vfio *v = weir_vfio_of(d);
-    struct weir_function f;
-    bool bound = weir_function_read(SYSFS, v->f.address, &f, NULL) == 0 &&
-                 weir_function_is_vfio(&f) && weir_function_answers(SYSFS, f.address);
+    struct weir_pci_function f;
+    bool bound = weir_pci_function_read(SYSFS, v->f.address, &f, NULL) == 0 &&
+                 weir_pci_function_is_vfio(&f) && weir_function_answers(SYSFS, f.address);
 
     if (!bound || weir_now_ns() - v->released > RELEASED_NS)
         v->released = 0;
@@ -436,7 +436,7 @@ static int reopen(struct weir_device *d, struct weir_error *e)
     int r;
 
     let_go(d);
-    r = weir_function_read(SYSFS, v->f.address, &v->f, e);
+    r = weir_pci_function_read(SYSFS, v->f.address, &v->f, e);
     if (r == 0)
         r = check_driver(v, e);
     if (r == 0)

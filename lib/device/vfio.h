@@ -29,7 +29,7 @@ struct weir_vfio_signal {
 
 struct weir_vfio {
     struct weir_device *dev;
-    struct weir_function f;
+    struct weir_pci_function f;
     bool iommufd;
     bool has_token;
     uint8_t token[16];

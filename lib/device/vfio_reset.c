@@ -79,7 +79,7 @@ static int check_owned(const struct weir_device *d, const struct vfio_pci_hot_re
 
     for (uint32_t i = 0; i < info->count; i++) {
         const struct vfio_pci_dependent_device *dep = &info->devices[i];
-        struct weir_function f;
+        struct weir_pci_function f;
         size_t at = strlen(list);
         char address[16];
 
@@ -87,8 +87,8 @@ static int check_owned(const struct weir_device *d, const struct vfio_pci_hot_re
                                                : own_group(d->weir, dep->group_id) >= 0)
             continue;
         address_of(dep, address);
-        if (weir_function_read("/sys", address, &f, NULL))
-            f = (struct weir_function){.group = -1};
+        if (weir_pci_function_read("/sys", address, &f, NULL))
+            f = (struct weir_pci_function){.group = -1};
         snprintf(list + at, sizeof(list) - at, "%s%s (group %d, driver %s)", at ? ", " : "",
                  address, f.group, *f.driver ? f.driver : "none");
     }

@@ -164,7 +164,7 @@ static int bind(const struct iommufd *f, int device, const uint8_t *token)
     return ioctl(device, ABI_DEVICE_BIND_IOMMUFD, &b);
 }
 
-int weir_iommufd_attach(struct weir_space *s, const struct weir_function *fn, int device,
+int weir_iommufd_attach(struct weir_space *s, const struct weir_pci_function *fn, int device,
                         const uint8_t *token, struct weir_error *e)
 {
     struct abi_device_attach a = {.argsz = sizeof(a), .pt = of(s)->ioas};

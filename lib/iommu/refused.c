@@ -29,7 +29,7 @@ int weir_busy_refused(const char *what, const char *path, int own, struct weir_e
                      *holder ? "" : " (root sees which: fuser -v on that file)");
 }
 
-int weir_token_refused(const struct weir_function *f, bool given, int err, struct weir_error *e)
+int weir_token_refused(const struct weir_pci_function *f, bool given, int err, struct weir_error *e)
 {
     if (err == EINVAL) /* vfio_pci_validate_vf_token(); or what does not know the flag */
         return weir_fail(
@@ -83,9 +83,9 @@ int weir_open_refused(const char *what, const char *path, int err, struct weir_e
     return weir_fail(e, -err, "vfio-open", "%s\nopen %s: %s", what, path, strerror(err));
 }
 
-int weir_group_not_viable(const struct weir_function *f, struct weir_error *e)
+int weir_group_not_viable(const struct weir_pci_function *f, struct weir_error *e)
 {
-    struct weir_function *members = calloc(MAX_MEMBERS, sizeof(*members));
+    struct weir_pci_function *members = calloc(MAX_MEMBERS, sizeof(*members));
     int n = members ? weir_group_read("/sys", f->group, members, MAX_MEMBERS) : 0;
     char list[256] = "", first[16] = "", path[48], holder[128] = "";
     unsigned blocking = 0;
@@ -97,7 +97,7 @@ int weir_group_not_viable(const struct weir_function *f, struct weir_error *e)
             snprintf(path, sizeof(path), "/dev/vfio/devices/%s", members[i].cdev);
             weir_file_holder("/proc", path, -1, holder, sizeof(holder));
         }
-        if (!weir_function_blocks(&members[i]))
+        if (!weir_pci_function_blocks(&members[i]))
             continue;
         if (!blocking++)
             strcpy(first, members[i].address);
@@ -241,7 +241,7 @@ static const char *highest(const struct weir_space *s, struct weir_iova_range *a
 }
 
 /* What may go is "direct-relaxable". */
-bool weir_group_direct(const struct weir_function *f)
+bool weir_group_direct(const struct weir_pci_function *f)
 {
     char text[4096], *line, *rest = text;
     struct weir_iova_range region;
@@ -254,8 +254,8 @@ bool weir_group_direct(const struct weir_function *f)
     return false;
 }
 
-int weir_attach_refused(const struct weir_space *s, const struct weir_function *f, const char *call,
-                        int err, struct weir_error *e)
+int weir_attach_refused(const struct weir_space *s, const struct weir_pci_function *f,
+                        const char *call, int err, struct weir_error *e)
 {
     char text[4096], *line, *rest = text;
     struct weir_iova_range region, at;

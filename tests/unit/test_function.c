@@ -98,11 +98,11 @@ static void test_address(void **state)
 
 static void test_read(void **state)
 {
-    struct weir_function f;
+    struct weir_pci_function f;
     struct weir_error e;
 
     (void)state;
-    assert_int_equal(weir_function_read(root, "0000:01:00.0", &f, &e), -ENODEV);
+    assert_int_equal(weir_pci_function_read(root, "0000:01:00.0", &f, &e), -ENODEV);
     assert_string_equal(e.code, "device-absent");
     assert_int_equal(f.group, -1);
     assert_string_equal(f.address, "0000:01:00.0");
@@ -114,24 +114,24 @@ static void test_read(void **state)
     link_to(F "iommu_group", "../../../../kernel/iommu_groups/12");
     file(F "vfio-dev/vfio3/dev", "511:3\n");
     file("kernel/iommu_groups/12/type", "DMA\n");
-    assert_int_equal(weir_function_read(root, "0000:01:00.0", &f, &e), 0);
+    assert_int_equal(weir_pci_function_read(root, "0000:01:00.0", &f, &e), 0);
     assert_true(f.vendor == 0x8086 && f.device == 0x1528 && f.class_code == 0x020000);
     assert_true(f.node == -1 && f.group == 12 && !f.no_iommu);
     assert_string_equal(f.driver, "vfio-pci");
     assert_string_equal(f.cdev, "vfio3");
-    assert_true(weir_function_is_vfio(&f));
+    assert_true(weir_pci_function_is_vfio(&f));
     /* In place, by its own name. */
     file("kernel/iommu_groups/12/name", "vfio-noiommu\n");
-    assert_int_equal(weir_function_read(root, f.address, &f, &e), 0);
+    assert_int_equal(weir_pci_function_read(root, f.address, &f, &e), 0);
     assert_true(f.no_iommu && f.group == 12);
     file("kernel/iommu_groups/12/name", "vfio-noiommu-not\n");
-    assert_int_equal(weir_function_read(root, f.address, &f, &e), 0);
+    assert_int_equal(weir_pci_function_read(root, f.address, &f, &e), 0);
     assert_false(f.no_iommu);
 }
 
 static void test_read_odd(void **state)
 {
-    struct weir_function f;
+    struct weir_pci_function f;
 
     (void)state;
     file(F "vendor", "8086 and more\n");
@@ -141,12 +141,12 @@ static void test_read_odd(void **state)
     link_to(F "driver", "../../../../bus/pci/drivers/a-driver-of-more-than-thirty-one-letters");
     file(F "iommu_group", "no link\n");
     file(F "vfio-dev/vfio-with-a-long-name/dev", "511:3\n");
-    assert_int_equal(weir_function_read(root, "0000:01:00.0", &f, NULL), 0);
+    assert_int_equal(weir_pci_function_read(root, "0000:01:00.0", &f, NULL), 0);
     assert_true(f.vendor == 0xffff && f.device == 0xffff && f.class_code == 0);
     assert_true(f.node == -1 && f.group == -1);
     assert_string_equal(f.driver, "(a long name)");
     assert_string_equal(f.cdev, "");
-    assert_false(weir_function_is_vfio(&f));
+    assert_false(weir_pci_function_is_vfio(&f));
 }
 
 static void test_blocks(void **state)
@@ -172,11 +172,11 @@ static void test_blocks(void **state)
 
     (void)state;
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct weir_function f = {.class_code = cases[i].class_code};
+        struct weir_pci_function f = {.class_code = cases[i].class_code};
 
         strcpy(f.driver, cases[i].driver);
         strcpy(f.cdev, cases[i].cdev);
-        if (weir_function_blocks(&f) != cases[i].blocks)
+        if (weir_pci_function_blocks(&f) != cases[i].blocks)
             fail_msg("%s", cases[i].driver);
     }
 }
@@ -193,7 +193,7 @@ static void member(const char *address)
 
 static void test_group(void **state)
 {
-    struct weir_function f[4];
+    struct weir_pci_function f[4];
 
     (void)state;
     assert_int_equal(weir_group_read(root, 5, f, 4), -ENOENT);
