@@ -119,10 +119,10 @@ static int check_driver(const struct weir_vfio *v, struct weir_error *e)
         snprintf(unbind, sizeof(unbind), "echo %s > /sys/bus/pci/devices/%s/driver/unbind; ", a, a);
     return weir_fail(e, -ENODEV, "device-driver",
                      "open device %s\nit is bound to %s%s, not to vfio-pci\n"
-                     "as root: modprobe vfio-pci; "
+                     "as root: weir bind %s; that is: modprobe vfio-pci; "
                      "echo vfio-pci > /sys/bus/pci/devices/%s/driver_override; "
                      "%secho %s > /sys/bus/pci/drivers_probe",
-                     v->dev->name, *v->f.driver ? "the driver " : "no driver", v->f.driver, a,
+                     v->dev->name, *v->f.driver ? "the driver " : "no driver", v->f.driver, a, a,
                      unbind, a);
 }
 

@@ -123,8 +123,9 @@ int weir_group_not_viable(const struct weir_pci_function *f, struct weir_error *
                      "open device %s\nits IOMMU group %d is not viable: the host drives other "
                      "members of it: %s\nmake each of them unused and unbind it, as root: "
                      "echo %s > /sys/bus/pci/devices/%s/driver/unbind; members without a driver, "
-                     "on vfio-pci or on pci-stub are fine",
-                     f->address, f->group, list, first, first);
+                     "on vfio-pci or on pci-stub are fine. weir groups --explain %s says why they "
+                     "are one group",
+                     f->address, f->group, list, first, first, f->address);
 }
 
 /* CAP_IPC_LOCK, and not being root, is what lifts the limit: root of a container lacks it. */
