@@ -178,7 +178,7 @@ bool floor_subject(unsigned i, struct rig_subject *s, const struct rig_device *d
     arena = weir_arena_new(f->model->weir, &ao, &e);
     if (!arena || weir_dma_alloc(arena, RIG_RING * 32, 4096, &rings, &e) ||
         weir_dma_alloc(arena, (uint64_t)RIG_PACKETS * STRIDE, 64, &data, &e)) {
-        snprintf(why, 256, "%s: %s", e.what, e.why);
+        snprintf(why, 256, "%.100s: %.150s", e.what, e.why);
         return false;
     }
     b->rx = rings.va;

@@ -56,6 +56,7 @@ static struct {
     uint64_t timer; /* cycles of timing nothing */
     unsigned samples, rounds;
     bool quick, json;
+    const char *only; /* of the jobs: the names of cases */
 } rig;
 
 static void die(const char *what, const char *why)
@@ -462,6 +463,7 @@ int main(int argc, char **argv)
                                             {"peer", required_argument, NULL, 'p'},
                                             {"require-peers", no_argument, NULL, 'r'},
                                             {"samples", required_argument, NULL, 's'},
+                                            {"only", required_argument, NULL, 'o'},
                                             {NULL, 0, NULL, 0}};
     const struct weir_options wo = {
         .size = sizeof wo, .log = quiet_log, .log_level = WEIR_LOG_WARNING};
@@ -492,6 +494,9 @@ int main(int argc, char **argv)
             break;
         case 's':
             rig.samples = (unsigned)strtoul(optarg, NULL, 0);
+            break;
+        case 'o':
+            rig.only = optarg;
             break;
         default:
             return 2;
@@ -526,6 +531,8 @@ int main(int argc, char **argv)
         print_machine();
     n_jobs = make_jobs(jobs);
     for (unsigned i = 0; i < n_jobs; i++) {
+        if (rig.only && !strstr(rig.only, what_names[jobs[i].what]))
+            continue;
         measure(&jobs[i], results);
         print_results(&jobs[i], results, &first);
     }

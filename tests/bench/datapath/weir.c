@@ -31,6 +31,27 @@ static __attribute__((noinline)) unsigned forward(struct rig_subject *s, unsigne
     return sent;
 }
 
+static __attribute__((noinline)) unsigned offload(struct rig_subject *s, unsigned burst,
+                                                  enum rig_touch touch)
+{
+    const struct app *a = s->priv;
+    struct weir_pkt *pkts[RIG_MAX_BURST];
+    unsigned n = weir_rx_burst(a->rx, pkts, RIG_ASK(burst)), sent;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct weir_pkt *p = pkts[i];
+        RIG_TOUCH(s, touch, weir_pkt_data(p));
+        p->flags |= WEIR_PKT_TX_VLAN | WEIR_PKT_TX_L3_SUM | WEIR_PKT_TX_L4_SUM;
+        p->l2_len = 14;
+        p->l3_len = 20;
+        p->vlan = RIG_TAG;
+    }
+    sent = weir_tx_burst(a->tx, pkts, n);
+    if (__builtin_expect(sent < n, 0))
+        weir_pkt_free_bulk(a->cache, pkts + sent, n - sent);
+    return sent;
+}
+
 static __attribute__((noinline)) unsigned rx(struct rig_subject *s, unsigned burst,
                                              enum rig_touch touch)
 {
@@ -107,13 +128,14 @@ static unsigned check(struct rig_subject *s, unsigned burst, struct rig_seen *se
     return weir_tx_burst(a->tx, pkts, n);
 }
 
-/* The ports: what an application asks for decides the path. */
+/* What is asked for decides the path; the width of vectors is limited to compare them. */
 static const struct {
     bool full;
-    const char *force; /* WEIR_X540_PATH, to compare paths */
-} kinds[] = {{false, NULL}, {true, NULL}};
+    unsigned simd_bits;
+} kinds[] = {{false, 0},   {true, 0},    {false, 1}, {true, 1},
+             {false, 128}, {false, 256}, {false, 512}};
 
-static bool open_port(struct app *a, struct weir *w, struct fake *f, bool full,
+static bool open_port(struct app *a, struct weir *w, struct fake *f, bool full, unsigned bits,
                       struct weir_error *e)
 {
     const struct weir_pktpool_options po = {.size = sizeof po, .packets = RIG_PACKETS};
@@ -123,7 +145,8 @@ static bool open_port(struct app *a, struct weir *w, struct fake *f, bool full,
                                   .rx_ring = RIG_RING,
                                   .tx_ring = RIG_RING,
                                   .mtu = full ? 9000 : RIG_MTU,
-                                  .vlan_strip = true};
+                                  .vlan_strip = true,
+                                  .simd_bits = bits};
     struct weir_arena *arena = weir_arena_new(w, &ao, e);
     struct weir_arena_info info;
 
@@ -158,12 +181,13 @@ bool weir_subject(unsigned i, struct rig_subject *s, const struct rig_device *d,
                               .fake = d->fake,
                               .priv = a,
                               .forward = forward,
+                              .offload = kinds[i].full ? offload : NULL,
                               .rx = rx,
                               .tx = tx,
                               .idle = idle,
                               .check = check};
-    if (!open_port(a, d->fake->model->weir, d->fake, kinds[i].full, &e)) {
-        snprintf(why, 256, "%s: %s", e.what, e.why);
+    if (!open_port(a, d->fake->model->weir, d->fake, kinds[i].full, kinds[i].simd_bits, &e)) {
+        snprintf(why, 256, "%.100s: %.150s", e.what, e.why);
         return false;
     }
     weir_port_info(a->port, &info);

@@ -103,6 +103,7 @@ struct weir_txq_base {
     struct weir_pktcache *cache;
     struct weir_queue_stats stats;
     uint32_t max_frame; /**< longest frame without CRC, set by the driver */
+    uint32_t can;       /**< WEIR_PKT_TX_* that it does, set by the driver; the rest is refused */
     struct weir_net *net;
     unsigned index;
     bool own_cache;
