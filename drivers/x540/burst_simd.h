@@ -278,7 +278,7 @@ TARGET static unsigned NAME(tx)(struct weir_txq *txq, struct weir_pkt **pkts, un
     uint32_t start = q->next;
     unsigned i = 0;
 
-    if (q->used >= 2 * X540_BATCH)
+    if (q->used >= X540_BATCH)
         x540_tx_reclaim(txq);
     while (i < n) {
         unsigned room = q->count - 1 - q->used, most = n - i < room ? n - i : room, k;

@@ -288,7 +288,7 @@ static unsigned burst_scalar(struct weir_txq *txq, struct weir_pkt **pkts, unsig
     struct x540_txq *q = (struct x540_txq *)txq;
     uint32_t start = q->next;
 
-    if (q->used >= 2 * X540_BATCH)
+    if (q->used >= X540_BATCH)
         x540_tx_reclaim(txq);
     n = x540_tx_some(q, pkts, n);
     if (q->next != start)

@@ -72,6 +72,8 @@ static inline unsigned transmit(uint16_t port, struct rte_mbuf **pkts, unsigned 
     return sent;
 }
 
+#define DATA(i) rte_pktmbuf_mtod(pkts[i], uint8_t *)
+
 static inline unsigned forward_any(struct rig_subject *s, unsigned burst, enum rig_touch touch,
                                    bool offload)
 {
@@ -79,18 +81,15 @@ static inline unsigned forward_any(struct rig_subject *s, unsigned burst, enum r
     struct rte_mbuf *pkts[RIG_MAX_BURST];
     unsigned n = receive(a->port, pkts, burst);
 
-    if (touch != TOUCH_NONE || offload)
-        for (unsigned i = 0; i < n; i++) {
-            RIG_TOUCH(s, touch, rte_pktmbuf_mtod(pkts[i], uint8_t *));
-            if (offload) {
-                struct rte_mbuf *m = pkts[i];
-                m->ol_flags = RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM |
-                              RTE_MBUF_F_TX_UDP_CKSUM;
-                m->l2_len = 14;
-                m->l3_len = 20;
-                m->vlan_tci = RIG_TAG;
-            }
-        }
+    RIG_TOUCH(s, touch, n, DATA);
+    for (unsigned i = 0; offload && i < n; i++) {
+        struct rte_mbuf *m = pkts[i];
+        m->ol_flags |= RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM |
+                       RTE_MBUF_F_TX_UDP_CKSUM;
+        m->l2_len = 14;
+        m->l3_len = 20;
+        m->vlan_tci = RIG_TAG;
+    }
     return transmit(a->port, pkts, n);
 }
 
@@ -113,9 +112,7 @@ static __attribute__((noinline)) unsigned rx(struct rig_subject *s, unsigned bur
     struct rte_mbuf *pkts[RIG_MAX_BURST];
     unsigned n = receive(a->port, pkts, burst);
 
-    if (touch != TOUCH_NONE)
-        for (unsigned i = 0; i < n; i++)
-            RIG_TOUCH(s, touch, rte_pktmbuf_mtod(pkts[i], uint8_t *));
+    RIG_TOUCH(s, touch, n, DATA);
     if (n)
         rte_pktmbuf_free_bulk(pkts, n);
     return n;
@@ -132,8 +129,8 @@ static __attribute__((noinline)) unsigned tx(struct rig_subject *s, unsigned bur
     for (unsigned i = 0; i < burst; i++) {
         pkts[i]->data_len = 60;
         pkts[i]->pkt_len = 60;
-        RIG_TOUCH(s, touch, rte_pktmbuf_mtod(pkts[i], uint8_t *));
     }
+    RIG_TOUCH(s, touch, burst, DATA);
     return transmit(a->port, pkts, burst);
 }
 

@@ -35,65 +35,92 @@ struct bare {
     struct buf bufs[RIG_PACKETS];
 };
 
+/* Descriptors up to the ring's end. */
+static inline uint32_t run(uint32_t at, uint32_t n)
+{
+    return n < RIG_RING - at ? n : RIG_RING - at;
+}
+
+static void refill(struct bare *b)
+{
+    while (b->rx_empty) {
+        uint32_t at = (b->rx_next - b->rx_empty) & MASK, n = run(at, b->rx_empty);
+        struct buf **from = &b->free[b->n_free - n], **slot = &b->rx_slots[at];
+        b->n_free -= n;
+        b->rx_empty -= n;
+        for (struct x540_rx_desc *d = &b->rx[at], *end = d + n; d < end; d++) {
+            struct buf *p = *slot++ = *from++;
+            d->qw[0] = p->iova;
+            d->qw[1] = 0;
+        }
+    }
+    weir_wmb();
+    *b->rdt = (b->rx_next - 1) & MASK;
+}
+
 static __attribute__((noinline)) unsigned rx_burst(struct bare *b, struct buf **out, unsigned n)
 {
-    uint32_t at = b->rx_next;
-    unsigned got = 0;
+    unsigned got = 0, k;
 
-    for (; got < n; got++) {
-        struct buf *p = b->rx_slots[at];
-        uint64_t qw1 = WEIR_READ_ONCE(b->rx[at].qw[1]);
-        if (!(qw1 & 1))
-            break;
-        p->len = (uint32_t)(qw1 >> 32) & 0xffff;
-        out[got] = p;
-        at = (at + 1) & MASK;
-    }
-    b->rx_next = at;
-    b->rx_empty += got;
-    if (b->rx_empty >= BATCH && b->n_free >= b->rx_empty) {
-        uint32_t to = (at - b->rx_empty) & MASK;
-        for (; b->rx_empty; b->rx_empty--) {
-            struct buf *p = b->free[--b->n_free];
-            b->rx_slots[to] = p;
-            b->rx[to].qw[0] = p->iova;
-            b->rx[to].qw[1] = 0;
-            to = (to + 1) & MASK;
+    while (got < n) {
+        uint32_t at = b->rx_next, most = run(at, n - got);
+        const struct x540_rx_desc *d = &b->rx[at];
+        struct buf **slot = &b->rx_slots[at];
+        for (k = 0; k < most; k++, d++) {
+            struct buf *p = slot[k];
+            uint64_t qw1 = WEIR_READ_ONCE(d->qw[1]);
+            if (!(qw1 & 1))
+                break;
+            p->len = (uint16_t)(qw1 >> 32);
+            *out++ = p;
         }
-        weir_wmb();
-        *b->rdt = (to - 1) & MASK;
+        got += k;
+        b->rx_next = (at + k) & MASK;
+        if (k < most)
+            break;
     }
+    b->rx_empty += got;
+    if (b->rx_empty >= BATCH)
+        refill(b);
     return got;
+}
+
+static void reclaim(struct bare *b)
+{
+    while (b->tx_used >= BATCH) {
+        uint32_t from = (b->tx_next - b->tx_used) & ~(BATCH - 1) & MASK;
+        if (!(WEIR_READ_ONCE(b->tx[from + BATCH - 1].wb.status) & X540_TXD_STA_DD))
+            break;
+        memcpy(&b->free[b->n_free], &b->tx_slots[from], BATCH * sizeof(b->free[0]));
+        b->n_free += BATCH;
+        b->tx_used -= BATCH;
+    }
 }
 
 static __attribute__((noinline)) unsigned tx_burst(struct bare *b, struct buf **in, unsigned n)
 {
-    uint32_t at = b->tx_next;
+    unsigned left = n;
 
-    while (b->tx_used >= 2 * BATCH) {
-        uint32_t from = (at - b->tx_used) & MASK;
-        if (!(WEIR_READ_ONCE(b->tx[(from + BATCH - 1) & MASK].wb.status) & X540_TXD_STA_DD))
-            break;
-        for (unsigned i = 0; i < BATCH; i++)
-            b->free[b->n_free++] = b->tx_slots[(from + i) & MASK];
-        b->tx_used -= BATCH;
+    reclaim(b);
+    while (left) {
+        uint32_t at = b->tx_next, k = run(at, left);
+        struct buf **slot = &b->tx_slots[at];
+        for (uint32_t i = 0; i < k; i++) {
+            struct buf *p = *slot++ = *in++;
+            uint64_t rs = ((at + i) & (BATCH - 1)) == BATCH - 1 ? RS : 0;
+            b->tx[at + i].qw[0] = p->iova;
+            b->tx[at + i].qw[1] = p->len * ((1ull << 46) + 1) + (TX_CMD | rs);
+        }
+        left -= k;
+        b->tx_used += k;
+        b->tx_next = (at + k) & MASK;
     }
-    if (n > RIG_RING - 1 - b->tx_used)
-        n = RIG_RING - 1 - b->tx_used;
-    for (unsigned i = 0; i < n; i++) {
-        struct buf *p = in[i];
-        uint64_t rs = (at & (BATCH - 1)) == BATCH - 1 ? RS : 0;
-        b->tx_slots[at] = p;
-        b->tx[at].qw[0] = p->iova;
-        b->tx[at].qw[1] = p->len | TX_CMD | rs | (uint64_t)p->len << 46;
-        at = (at + 1) & MASK;
-    }
-    b->tx_next = at;
-    b->tx_used += n;
     weir_wmb();
-    *b->tdt = at;
+    *b->tdt = b->tx_next;
     return n;
 }
+
+#define DATA(i) bufs[i]->data
 
 static __attribute__((noinline)) unsigned forward(struct rig_subject *s, unsigned burst,
                                                   enum rig_touch touch)
@@ -102,9 +129,7 @@ static __attribute__((noinline)) unsigned forward(struct rig_subject *s, unsigne
     struct buf *bufs[RIG_MAX_BURST];
     unsigned n = rx_burst(b, bufs, RIG_ASK(burst));
 
-    if (touch != TOUCH_NONE)
-        for (unsigned i = 0; i < n; i++)
-            RIG_TOUCH(s, touch, bufs[i]->data);
+    RIG_TOUCH(s, touch, n, DATA);
     return n ? tx_burst(b, bufs, n) : 0;
 }
 
@@ -115,10 +140,9 @@ static __attribute__((noinline)) unsigned rx(struct rig_subject *s, unsigned bur
     struct buf *bufs[RIG_MAX_BURST];
     unsigned n = rx_burst(b, bufs, RIG_ASK(burst));
 
-    for (unsigned i = 0; i < n; i++) {
-        RIG_TOUCH(s, touch, bufs[i]->data);
+    RIG_TOUCH(s, touch, n, DATA);
+    for (unsigned i = 0; i < n; i++)
         b->free[b->n_free++] = bufs[i];
-    }
     return n;
 }
 
@@ -131,8 +155,8 @@ static __attribute__((noinline)) unsigned tx(struct rig_subject *s, unsigned bur
     for (unsigned i = 0; i < burst; i++) {
         bufs[i] = b->free[--b->n_free];
         bufs[i]->len = 60;
-        RIG_TOUCH(s, touch, bufs[i]->data);
     }
+    RIG_TOUCH(s, touch, burst, DATA);
     return tx_burst(b, bufs, burst);
 }
 

@@ -56,7 +56,9 @@ static struct {
     uint64_t timer; /* cycles of timing nothing */
     unsigned samples, rounds;
     bool quick, json;
-    const char *only; /* of the jobs: the names of cases */
+    const char *only;    /* of the jobs: the names of cases */
+    const char *drivers; /* of the drivers */
+    bool no_steps, no_evict;
 } rig;
 
 static void die(const char *what, const char *why)
@@ -156,16 +158,27 @@ static void finish(struct rig_subject *s, const struct job *j, unsigned moved)
     }
 }
 
+/* A sample is a round of the rings, burst by burst: what a driver does every so many packets is in
+ * each of them. */
+static unsigned bursts_of(const struct job *j)
+{
+    return j->what == IDLE ? 1 : RIG_RING / j->burst;
+}
+
 static void sample(struct rig_subject *s, const struct job *j, struct result *r, unsigned n)
 {
     step_fn *fn = fn_of(s, j->what);
     unsigned moved;
 
     for (unsigned i = 0; i < n; i++) {
-        prepare(s, j);
-        uint64_t t = time_one(fn, s, units(j), j->touch, &moved);
-        finish(s, j, moved);
-        r->samples[r->n++] = t > rig.timer ? t - rig.timer : 0;
+        uint64_t sum = 0;
+        for (unsigned b = 0; b < bursts_of(j); b++) {
+            prepare(s, j);
+            uint64_t t = time_one(fn, s, units(j), j->touch, &moved);
+            finish(s, j, moved);
+            sum += t > rig.timer ? t - rig.timer : 0;
+        }
+        r->samples[r->n++] = sum;
     }
 }
 
@@ -174,12 +187,11 @@ static void warm_up(struct rig_subject *s, const struct job *j)
 {
     struct job plain = *j;
     struct result r = {0};
-    unsigned n = 2 * RIG_RING / j->burst;
+    uint64_t unused[2];
 
     plain.evict = EVICT_NONE;
-    r.samples = calloc(n, sizeof(*r.samples));
-    sample(s, &plain, &r, n);
-    free(r.samples);
+    r.samples = unused;
+    sample(s, &plain, &r, 2);
 }
 
 static void step(struct rig_subject *s, const struct job *j, struct result *r)
@@ -208,30 +220,34 @@ static void step(struct rig_subject *s, const struct job *j, struct result *r)
 /* One job for all subjects, in turns. */
 static void measure(const struct job *j, struct result *results)
 {
-    unsigned per_round = rig.samples / rig.rounds;
+    unsigned samples = j->evict == EVICT_L2 ? rig.samples / 8 : rig.samples;
+    unsigned rounds = samples < rig.rounds ? samples : rig.rounds, per_round = samples / rounds;
 
     memset(results, 0, rig.n * sizeof(*results));
     for (unsigned i = 0; i < rig.n; i++) {
         struct result *r = &results[i];
-        r->none = !fn_of(&rig.subjects[i], j->what);
-        r->samples = calloc(rig.samples, sizeof(*r->samples));
+        r->none = !fn_of(&rig.subjects[i], j->what) ||
+                  (rig.drivers && !strstr(rig.drivers, rig.subjects[i].driver));
+        r->samples = calloc(samples, sizeof(*r->samples));
         if (!r->none && j->what != IDLE)
             warm_up(&rig.subjects[i], j);
     }
-    for (unsigned round = 0; round < rig.rounds; round++)
+    for (unsigned round = 0; round < rounds; round++)
         for (unsigned i = 0; i < rig.n; i++)
             if (!results[i].none) {
-                struct result unused = {.samples = (uint64_t[4]){0}};
-                sample(&rig.subjects[i], j, &unused, 4); /* its code and data again */
+                uint64_t one;
+                struct result unused = {.samples = &one};
+                sample(&rig.subjects[i], j, &unused, 1); /* its code and data again */
                 sample(&rig.subjects[i], j, &results[i], per_round);
             }
     for (unsigned i = 0; i < rig.n; i++) {
         struct result *r = &results[i];
         if (!r->none) {
+            double packets = (double)units(j) * bursts_of(j);
             qsort(r->samples, r->n, sizeof(*r->samples), by_value);
-            r->median = (double)r->samples[r->n / 2] / units(j);
-            r->low = (double)r->samples[0] / units(j);
-            if (j->step)
+            r->median = (double)r->samples[r->n / 2] / packets;
+            r->low = (double)r->samples[0] / packets;
+            if (j->step && !rig.no_steps)
                 step(&rig.subjects[i], j, r);
         }
         free(r->samples);
@@ -464,6 +480,9 @@ int main(int argc, char **argv)
                                             {"require-peers", no_argument, NULL, 'r'},
                                             {"samples", required_argument, NULL, 's'},
                                             {"only", required_argument, NULL, 'o'},
+                                            {"no-evict", no_argument, NULL, 'e'},
+                                            {"drivers", required_argument, NULL, 'd'},
+                                            {"no-instructions", no_argument, NULL, 'n'},
                                             {NULL, 0, NULL, 0}};
     const struct weir_options wo = {
         .size = sizeof wo, .log = quiet_log, .log_level = WEIR_LOG_WARNING};
@@ -475,7 +494,7 @@ int main(int argc, char **argv)
     bool first = true, require = false;
     int c;
 
-    rig.samples = 2000;
+    rig.samples = 400;
     rig.rounds = 20;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
         switch (c) {
@@ -494,6 +513,15 @@ int main(int argc, char **argv)
             break;
         case 's':
             rig.samples = (unsigned)strtoul(optarg, NULL, 0);
+            break;
+        case 'n':
+            rig.no_steps = true;
+            break;
+        case 'd':
+            rig.drivers = optarg;
+            break;
+        case 'e':
+            rig.no_evict = true;
             break;
         case 'o':
             rig.only = optarg;
@@ -532,6 +560,8 @@ int main(int argc, char **argv)
     n_jobs = make_jobs(jobs);
     for (unsigned i = 0; i < n_jobs; i++) {
         if (rig.only && !strstr(rig.only, what_names[jobs[i].what]))
+            continue;
+        if (rig.no_evict && jobs[i].evict != EVICT_NONE)
             continue;
         measure(&jobs[i], results);
         print_results(&jobs[i], results, &first);

@@ -72,21 +72,30 @@ bool rig_peer(unsigned i, struct rig_subject *s, const struct rig_device *d, cha
 /* The drivers in the tree. As rig_peer. */
 rig_peer_fn weir_subject, floor_subject;
 
-/* The cost of a datum, not optimised away. */
-#define RIG_TOUCH(s, touch, data)                                                                  \
+/* Touch n packets; DATA(i) is where the data of number i begin. */
+#define RIG_TOUCH(s, touch, n, DATA)                                                               \
     do {                                                                                           \
         if ((touch) == TOUCH_BYTE) {                                                               \
-            (s)->sink += (data)[0];                                                                \
+            uint32_t rig_sum = 0;                                                                  \
+            for (unsigned rig_i = 0; rig_i < (n); rig_i++)                                         \
+                rig_sum += *(const uint8_t *)(DATA(rig_i));                                        \
+            (s)->sink += rig_sum; /* not optimised away */                                         \
         } else if ((touch) == TOUCH_MACS) {                                                        \
-            uint64_t rig_a, rig_b;                                                                 \
-            /* 12 bytes: destination and source change places. */                                  \
-            __builtin_memcpy(&rig_a, (data), 8);                                                   \
-            __builtin_memcpy(&rig_b, (data) + 4, 8);                                               \
-            rig_b = rig_b >> 16 | rig_a << 48;                                                     \
-            rig_a = (uint64_t)(rig_a >> 32 & 0xffff) << 32 | (rig_a & 0xffffffff);                 \
-            __builtin_memcpy((data) + 6, &rig_a, 6);                                               \
-            __builtin_memcpy((data), &rig_b, 6);                                                   \
+            for (unsigned rig_i = 0; rig_i < (n); rig_i++)                                         \
+                rig_swap(DATA(rig_i));                                                             \
         }                                                                                          \
     } while (0)
+
+/* Destination and source address change places. */
+static inline void rig_swap(uint8_t *frame)
+{
+    uint64_t a, b;
+
+    __builtin_memcpy(&a, frame, 8);
+    __builtin_memcpy(&b, frame + 4, 8);
+    b >>= 16;
+    __builtin_memcpy(frame + 6, &a, 6);
+    __builtin_memcpy(frame, &b, 6);
+}
 
 #endif

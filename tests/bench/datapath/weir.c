@@ -15,6 +15,8 @@ struct app {
     struct weir_port *port;
 };
 
+#define DATA(i) weir_pkt_data(pkts[i])
+
 static __attribute__((noinline)) unsigned forward(struct rig_subject *s, unsigned burst,
                                                   enum rig_touch touch)
 {
@@ -22,9 +24,7 @@ static __attribute__((noinline)) unsigned forward(struct rig_subject *s, unsigne
     struct weir_pkt *pkts[RIG_MAX_BURST];
     unsigned n = weir_rx_burst(a->rx, pkts, RIG_ASK(burst)), sent;
 
-    if (touch != TOUCH_NONE)
-        for (unsigned i = 0; i < n; i++)
-            RIG_TOUCH(s, touch, weir_pkt_data(pkts[i]));
+    RIG_TOUCH(s, touch, n, DATA);
     sent = weir_tx_burst(a->tx, pkts, n);
     if (__builtin_expect(sent < n, 0))
         weir_pkt_free_bulk(a->cache, pkts + sent, n - sent);
@@ -38,9 +38,9 @@ static __attribute__((noinline)) unsigned offload(struct rig_subject *s, unsigne
     struct weir_pkt *pkts[RIG_MAX_BURST];
     unsigned n = weir_rx_burst(a->rx, pkts, RIG_ASK(burst)), sent;
 
+    RIG_TOUCH(s, touch, n, DATA);
     for (unsigned i = 0; i < n; i++) {
         struct weir_pkt *p = pkts[i];
-        RIG_TOUCH(s, touch, weir_pkt_data(p));
         p->flags |= WEIR_PKT_TX_VLAN | WEIR_PKT_TX_L3_SUM | WEIR_PKT_TX_L4_SUM;
         p->l2_len = 14;
         p->l3_len = 20;
@@ -59,9 +59,7 @@ static __attribute__((noinline)) unsigned rx(struct rig_subject *s, unsigned bur
     struct weir_pkt *pkts[RIG_MAX_BURST];
     unsigned n = weir_rx_burst(a->rx, pkts, RIG_ASK(burst));
 
-    if (touch != TOUCH_NONE)
-        for (unsigned i = 0; i < n; i++)
-            RIG_TOUCH(s, touch, weir_pkt_data(pkts[i]));
+    RIG_TOUCH(s, touch, n, DATA);
     if (n)
         weir_pkt_free_bulk(a->cache, pkts, n);
     return n;
@@ -76,10 +74,9 @@ static __attribute__((noinline)) unsigned tx(struct rig_subject *s, unsigned bur
 
     if (weir_pkt_alloc_bulk(a->cache, pkts, burst) != burst)
         return 0;
-    for (unsigned i = 0; i < burst; i++) {
+    for (unsigned i = 0; i < burst; i++)
         weir_pkt_set_len(pkts[i], 60);
-        RIG_TOUCH(s, touch, weir_pkt_data(pkts[i]));
-    }
+    RIG_TOUCH(s, touch, burst, DATA);
     sent = weir_tx_burst(a->tx, pkts, burst);
     if (__builtin_expect(sent < burst, 0))
         weir_pkt_free_bulk(a->cache, pkts + sent, burst - sent);
