@@ -133,17 +133,16 @@ TARGET static unsigned NAME(rx_fast)(struct x540_rxq *q, struct weir_pkt **pkts,
         0));
     const VEC most = NAME(same)(_mm_setr_epi32(0xff00 | WEIR_PKT_HASH, 0, 0, 0));
     const __m128i rest = _mm_cvtsi64_si128((long long)q->rest);
-    const uint32_t end = q->count - 4;
-    struct weir_pkt **slots = q->slots;
-    const struct x540_rx_desc *descs = q->descs;
-    uint32_t at = q->next;
+    const uint32_t at = q->next, run = q->count - at;
+    const struct x540_rx_desc *desc = &q->descs[at];
+    struct weir_pkt **slot = &q->slots[at];
     VEC bytes = NAME(same)(_mm_setzero_si128());
-    unsigned got = 0;
+    uint32_t left = (n < run ? n : run) / 4, got = left;
 
-    for (; got + 4 <= n && at <= end; got += 4, at += 4) {
+    for (; left; left--, desc += 4, slot += 4, pkts += 4) {
         VEC d[VECS], odd = NAME(same)(_mm_setzero_si128());
         for (unsigned i = 0; i < VECS; i++) {
-            d[i] = ALL(loadu)((const VEC *)(const void *)&descs[at + i * LANES]);
+            d[i] = ALL(loadu)((const VEC *)(const void *)&desc[i * LANES]);
             __asm__ volatile("" : "+" REG(d[i])); /* once */
             odd = ALL(or)(odd, ALL(xor)(ALL(and)(d[i], check), usual));
             odd = ALL(or)(odd, V(subs_epu16)(V(add_epi16)(d[i], minus), room));
@@ -158,7 +157,7 @@ TARGET static unsigned NAME(rx_fast)(struct x540_rxq *q, struct weir_pkt **pkts,
             bytes = V(add_epi32)(bytes, m);
 #define PUT(k)                                                                                     \
     do {                                                                                           \
-        struct weir_pkt *p = slots[at + i * LANES + k];                                            \
+        struct weir_pkt *p = slot[i * LANES + k];                                                  \
         _mm_store_si128((__m128i *)(void *)&p->flags, LANE(m, k));                                 \
         _mm_store_si128((__m128i *)(void *)&p->off, rest);                                         \
     } while (0)
@@ -171,9 +170,10 @@ TARGET static unsigned NAME(rx_fast)(struct x540_rxq *q, struct weir_pkt **pkts,
             PUT(3);
 #endif
         }
-        NAME(copy4)(&pkts[got], &slots[at]);
+        NAME(copy4)(pkts, slot);
     }
-    q->next = at == q->count ? 0 : at;
+    got = (got - left) * 4;
+    q->next = got == run ? 0 : at + got;
     q->posted -= got;
     q->base.stats.packets += got;
     q->base.stats.bytes += SUM_LANES(bytes, 1);
@@ -228,48 +228,58 @@ TARGET static unsigned NAME(tx_fast)(struct x540_txq *q, struct weir_pkt **pkts,
     /* Element by element: off; len; len where PAYLEN is. */
     const VEC factor = NAME(same)(_mm_setr_epi16(1, 0, 0, 0, 1, 0, 1 << 14, 0));
     const VEC total = NAME(same)(_mm_setr_epi32(0, 0, 0, -1));
-    const uint32_t end = q->count - 4;
-    struct weir_pkt **slots = q->slots;
-    struct x540_tx_desc *descs = q->descs;
+    const uint32_t count = q->count;
     uint32_t at = q->next, unmarked = q->unmarked;
-    VEC bytes = NAME(same)(_mm_setzero_si128());
-    unsigned i = 0;
+    VEC bytes = NAME(same)(_mm_setzero_si128()), odd = bytes;
+    uint32_t sent = 0;
 
-    for (; i + 4 <= n && at <= end; i += 4) {
-        VEC d[VECS], odd = NAME(same)(_mm_setzero_si128());
-        for (unsigned k = 0; k < VECS; k++) {
-            struct weir_pkt *const *p = &pkts[i + k * LANES];
-            VEC a = NAME(gather)(p, 8), b = NAME(gather)(p, 24), c = NAME(gather)(p, 40), l, s;
-            l = V(shuffle_epi8)(c, place);
-            s = V(adds_epu16)(l, V(shuffle_epi8)(c, again));
-            odd = ALL(or)(odd, ALL(and)(a, next));
-            odd = ALL(or)(odd, ALL(xor)(ALL(xor)(ALL(and)(b, mask1), want1), ALL(and)(l, total)));
-            odd = ALL(or)(odd, ALL(xor)(ALL(and)(c, mask2), want2));
-            odd = ALL(or)(odd, V(subs_epu16)(s, most));
-            odd = ALL(or)(odd, V(subs_epu16)(least, s));
-            l = V(madd_epi16)(l, factor);
-            bytes = V(add_epi32)(bytes, l);
-            d[k] = ALL(or)(V(add_epi64)(a, l), cmd);
-        }
-        if (!NAME(zero)(odd))
+    while (n >= 4 && NAME(zero)(odd)) {
+        /* Up to the ring's end, or to where a completion is asked for. */
+        uint32_t run = n < count - at ? n : count - at, done;
+        uint32_t batch = X540_BATCH + 3 - unmarked, left = (run < batch ? run : batch) / 4;
+        struct x540_tx_desc *desc = &q->descs[at];
+        struct weir_pkt **slot = &q->slots[at];
+        if (!left)
             break;
-        for (unsigned k = 0; k < VECS; k++)
-            ALL(storeu)((VEC *)(void *)&descs[at + k * LANES], d[k]);
-        NAME(copy4)(&slots[at], &pkts[i]);
-        at += 4;
-        unmarked += 4;
+        for (done = left; left; left--, desc += 4, slot += 4, pkts += 4) {
+            VEC d[VECS];
+            for (unsigned k = 0; k < VECS; k++) {
+                struct weir_pkt *const *p = &pkts[k * LANES];
+                VEC a = NAME(gather)(p, 8), b = NAME(gather)(p, 24), c = NAME(gather)(p, 40), l, s;
+                l = V(shuffle_epi8)(c, place);
+                s = V(adds_epu16)(l, V(shuffle_epi8)(c, again));
+                odd = ALL(or)(odd, ALL(and)(a, next));
+                odd = ALL(or)(odd,
+                              ALL(xor)(ALL(xor)(ALL(and)(b, mask1), want1), ALL(and)(l, total)));
+                odd = ALL(or)(odd, ALL(xor)(ALL(and)(c, mask2), want2));
+                odd = ALL(or)(odd, V(subs_epu16)(s, most));
+                odd = ALL(or)(odd, V(subs_epu16)(least, s));
+                l = V(madd_epi16)(l, factor);
+                bytes = V(add_epi32)(bytes, l);
+                d[k] = ALL(or)(V(add_epi64)(a, l), cmd);
+            }
+            if (!NAME(zero)(odd))
+                break;
+            for (unsigned k = 0; k < VECS; k++)
+                ALL(storeu)((VEC *)(void *)&desc[k * LANES], d[k]);
+            NAME(copy4)(slot, pkts);
+        }
+        done = (done - left) * 4;
+        n -= done;
+        sent += done;
+        unmarked += done;
+        at = at + done == count ? 0 : at + done;
+        q->next = at;
+        q->unmarked = unmarked;
         if (unmarked >= X540_BATCH) {
-            q->next = at == q->count ? 0 : at;
             x540_tx_mark(q);
             unmarked = 0;
         }
     }
-    q->next = at == q->count ? 0 : at;
-    q->used += i;
-    q->unmarked = unmarked;
-    q->base.stats.packets += i;
+    q->used += sent;
+    q->base.stats.packets += sent;
     q->base.stats.bytes += SUM_LANES(bytes, 2);
-    return i;
+    return sent;
 }
 
 TARGET static unsigned NAME(tx)(struct weir_txq *txq, struct weir_pkt **pkts, unsigned n)

@@ -83,11 +83,21 @@ __attribute__((noinline)) void x540_rx_refill(struct x540_rxq *q)
         struct weir_pkt **slot = &q->slots[at];
         n -= k;
         at += k;
+        /* The second half: no header buffer; and clears DD. */
+#define PUT(i)                                                                                     \
+    (*(x540_vec *)d[i].qw = (x540_vec){p[i]->iova.addr, 0} + (x540_vec){WEIR_PKT_HEADROOM, 0})
+        for (; end - d >= 4; d += 4, slot += 4, p += 4) {
+            memcpy(slot, p, 4 * sizeof(*slot));
+            PUT(0);
+            PUT(1);
+            PUT(2);
+            PUT(3);
+        }
         for (; d < end; d++) {
-            /* The second half: no header buffer; and clears DD. */
-            *(x540_vec *)d->qw = (x540_vec){(*p)->iova.addr + WEIR_PKT_HEADROOM, 0};
+            PUT(0);
             *slot++ = *p++;
         }
+#undef PUT
         if (at == q->count)
             at = 0;
     }
