@@ -183,8 +183,6 @@ int x540_start(struct weir_net *n, struct weir_error *e)
     if (ret)
         return ret;
     x540_change(x, X540_CTRL_EXT, 0, X540_CTRL_EXT_DRV_LOAD); /* firmware: a driver is here */
-    n->rx_path = x540_rx_path(n);
-    n->tx_path = x540_tx_path(n);
     return 0;
 }
 

@@ -81,7 +81,7 @@ struct weir_net {
     struct weir_rxq **rxq;        /**< opt.rx_queues pointers, filled by open() */
     struct weir_txq **txq;
     uint8_t mac[6];                /**< filled by open(): the address in use */
-    const char *rx_path, *tx_path; /**< filled by start(); static strings */
+    const char *rx_path, *tx_path; /**< filled by open(); static strings */
     void *priv;                    /**< the driver's */
 };
 
