@@ -201,7 +201,7 @@ static void receive_random(unsigned width, uint32_t ring, bool scattered, bool s
     for (unsigned round = 0; round < ROUNDS; round++) {
         /* Mostly what is usual, so that whole groups are. */
         bool wild = rnd(4) == 0;
-        for (uint32_t n = rnd(48); n && done < q->posted; n--, done++) {
+        for (uint32_t n = round < ROUNDS - 100 ? rnd(48) : 0; n && done < q->posted; n--, done++) {
             uint32_t at = (q->next + done) % q->count;
             struct wb w = random_wb(2048, scattered);
             if (!wild && rnd(8)) {
@@ -235,6 +235,7 @@ static void receive_random(unsigned width, uint32_t ring, bool scattered, bool s
         if (n_got == n_want)
             n_got = n_want = 0;
     }
+    assert_int_equal(done, 0);
     weir_rxq_stats(&q->base.pub, &qs);
     weir_port_stats(port, &ps, NULL);
     assert_int_equal(qs.packets, packets);
