@@ -457,8 +457,11 @@ static void send_random(unsigned width, uint32_t ring)
             assert_true(rig_now_ms() < end);
         }
         good += n_sent;
-        for (unsigned i = 0; i < n_twice; i++)
+        weir_txq_reclaim(tx);
+        for (unsigned i = 0; i < n_twice; i++) {
+            assert_int_equal(twice[i]->refs, 1);
             rig_free(&r, twice[i]);
+        }
     }
     rig_no_recv(&r, port);
     weir_txq_stats(tx, &qs);
@@ -486,6 +489,38 @@ static void any_packet_is_sent_alike(void **state)
             send_random(widths[i], 72);
             send_random(widths[i], 512);
         }
+}
+
+/* 7.2: PAYLEN is at least 17. The model pads shorter frames, the device need not. */
+static void short_frames_are_padded_by_every_path(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < N_WIDTHS; i++) {
+        struct rig r;
+        struct weir_pkt *k[8];
+        uint8_t f[17];
+        if (!has(widths[i]))
+            continue;
+        rig_init(&r);
+        struct weir_port_options o = rig_options(&r);
+        o.simd_bits = widths[i];
+        struct weir_port *p = rig_up(&r, "model:x540?wire=loopback", &o);
+        struct x540_txq *q = (struct x540_txq *)weir_port_txq(p, 0);
+        memset(f, 0xff, sizeof f);
+        for (unsigned n = 0; n < 8; n++)
+            assert_non_null(k[n] = weir_pkt_from(r.cache, f, 14 + n / 2));
+        assert_int_equal(weir_tx_burst(&q->base.pub, k, 8), 8);
+        for (unsigned n = 0; n < 8; n++) {
+            uint32_t len = weir_field_get(q->descs[n].read.cmd_type_len, X540_TXD_DTALEN);
+            assert_int_equal(len, 17);
+            assert_int_equal(weir_field_get(q->descs[n].read.olinfo_status, X540_TXD_PAYLEN), 17);
+            for (uint32_t at = 14 + n / 2; at < 17; at++)
+                assert_int_equal(weir_pkt_data(k[n])[at], 0);
+        }
+        rig_settle(&r);
+        rig_close(p);
+        rig_done(&r);
+    }
 }
 
 /* ---- Both, with hardly any packets ---- */
@@ -535,6 +570,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_descriptor_is_read_alike),
         cmocka_unit_test(any_packet_is_sent_alike),
+        cmocka_unit_test(short_frames_are_padded_by_every_path),
         cmocka_unit_test(a_dry_pool_costs_no_packet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
