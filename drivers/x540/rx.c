@@ -19,6 +19,9 @@ _Static_assert(offsetof(struct weir_pkt, flags) == 32 && offsetof(struct weir_pk
 #define DD  ((uint64_t)1)
 #define EOP ((uint64_t)2)
 #define RXE ((uint64_t)1 << 29)
+#define L4E ((uint32_t)1 << 30)
+#define IPE ((uint32_t)1 << 31)
+#define RSSTYPES 15u /* RSSTYPE */
 
 /* Flags that have the numbers of the descriptor's bits, or are shifted there together. */
 #define TYPES (WEIR_PKT_IPV4 | WEIR_PKT_IPV6 | WEIR_PKT_TCP | WEIR_PKT_UDP | WEIR_PKT_SCTP)
@@ -112,11 +115,15 @@ static inline void describe(struct weir_pkt *p, uint64_t qw0, uint64_t qw1, uint
                             uint32_t total, uint64_t len, uint64_t rest)
 {
     uint32_t info = (uint32_t)qw0, status = (uint32_t)qw1, flags = status & keep;
-    uint32_t wrong = flags & status >> 25 & SUMS; /* L4E, IPE below L4CS, IPCS */
 
-    flags ^= wrong | wrong >> 4;
-    flags |= info & X540_PKTTYPE_ETQF << 4 ? 0 : info << 4 & TYPES;
-    flags |= info & X540_RXD_INFO_RSSTYPE ? WEIR_PKT_HASH : 0u;
+    _Static_assert(WEIR_PKT_HASH == RSSTYPES + 1, "a carry out of RSSTYPE is HASH");
+    if (__builtin_expect(status & (L4E | IPE), 0)) {
+        uint32_t wrong = flags & status >> 25 & SUMS; /* L4E, IPE below L4CS, IPCS */
+        flags ^= wrong | wrong >> 4;
+    }
+    if (__builtin_expect(info & X540_PKTTYPE_ETQF << 4, 0))
+        info &= RSSTYPES;
+    flags |= (info << 4 & TYPES) | (((info & RSSTYPES) + RSSTYPES) & WEIR_PKT_HASH);
     *(x540_vec *)&p->flags =
         (x540_vec){flags | (uint64_t)total << 32, qw0 >> 32 | qw1 >> 48 << 32 | len << 48};
     *(x540_vec *)&p->off = (x540_vec){rest, 0};

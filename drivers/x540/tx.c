@@ -225,61 +225,104 @@ static __attribute__((noinline)) void refuse(struct x540_txq *q, struct weir_pkt
     weir_pkt_free(q->base.cache, p);
 }
 
-/* One frame that takes the whole pipeline from one buffer, and wants nothing done to it? */
-static inline bool is_plain(const struct x540_txq *q, const struct weir_pkt *p)
+/*
+ * Packets of one buffer to which nothing is to be done, up to the first that is something else, to
+ * the ring's end, or to where a completion is asked for. Returns how many.
+ */
+static uint32_t put_plain(struct x540_txq *q, struct weir_pkt *const *pkts, uint32_t n)
 {
-    return !p->next && p->n_segs == 1 && p->len == p->total && !(p->flags & WEIR_PKT_TX_ALL) &&
-           p->total - MIN_FRAME <= q->base.max_frame - MIN_FRAME &&
-           (uint32_t)p->off + p->len <= p->room;
+    const uint32_t at = q->next, most = q->base.max_frame - MIN_FRAME;
+    struct x540_tx_desc *d = &q->descs[at];
+    struct weir_pkt **slot = &q->slots[at];
+    const struct weir_pktpool *pool = q->pool;
+    uint64_t odd = 0, bytes = 0;
+    uint32_t i;
+
+    if (n > q->count - at)
+        n = q->count - at;
+    if (n > q->count - 1 - q->used)
+        n = q->count - 1 - q->used;
+    if (n > X540_BATCH - q->unmarked)
+        n = X540_BATCH - q->unmarked;
+    for (i = 0; i < n; i++) {
+        struct weir_pkt *p = pkts[i];
+        uint64_t len = p->len;
+        if (__builtin_expect(p->next || p->flags & WEIR_PKT_TX_ALL || p->n_segs != 1 ||
+                                 len != p->total || len - MIN_FRAME > most ||
+                                 p->off + len > p->room,
+                             0))
+            break;
+        odd |= ((uintptr_t)p->pool ^ (uintptr_t)pool) | (p->refs ^ 1u);
+        d[i].qw[0] = weir_le64(p->iova.addr + p->off);
+        d[i].qw[1] = weir_le64(CMD + EOP + len + (len << (32 + 14)));
+        slot[i] = p;
+        bytes += len;
+    }
+    if (odd)
+        q->odd = X540_MARK_ODD;
+    q->next = at + i == q->count ? 0 : at + i;
+    q->used += i;
+    q->unmarked += i;
+    q->base.stats.packets += i;
+    q->base.stats.bytes += bytes;
+    return i;
+}
+
+/* One packet of any kind. False: there is no room for it. */
+static __attribute__((noinline)) bool put_any(struct x540_txq *q, struct weir_pkt *p)
+{
+    uint32_t capacity = q->count - 1, pad, need, tx = p->flags & WEIR_PKT_TX_ALL;
+    bool fresh;
+    uint64_t qw1;
+    int ret = examine(q, p);
+
+    if (ret < 0) {
+        refuse(q, p);
+        return true;
+    }
+    pad = (uint32_t)ret;
+    fresh = tx && !context_fits(q, p);
+    need = p->n_segs + (uint32_t)fresh;
+    if (q->used + need > capacity) {
+        x540_tx_reclaim(&q->base.pub);
+        if (q->used + need > capacity)
+            return false;
+    }
+    if (fresh)
+        put_context(q, p);
+    if (fresh || q->alike_tx != tx)
+        set_alike(q, tx);
+    if (need != 1 || p->pool != q->pool || __atomic_load_n(&p->refs, __ATOMIC_ACQUIRE) != 1)
+        q->odd = X540_MARK_ODD;
+    qw1 = tx_cmd(tx) | (uint64_t)(p->total + pad) << (32 + 14);
+    q->base.stats.packets++;
+    q->base.stats.bytes += p->total;
+    for (const struct weir_pkt *s = p; s; s = s->next) {
+        if (s->next)
+            put(q, s->iova.addr + s->off, (qw1 & ~EOP) | s->len, NULL);
+        else
+            put(q, s->iova.addr + s->off, qw1 | (s->len + pad), p);
+    }
+    return true;
 }
 
 unsigned x540_tx_some(struct x540_txq *q, struct weir_pkt **pkts, unsigned n)
 {
-    uint32_t capacity = q->count - 1;
-    uint64_t bytes = 0;
-    unsigned i, sent = 0;
+    unsigned i = 0;
 
-    for (i = 0; i < n; i++) {
-        struct weir_pkt *p = pkts[i];
-        uint32_t pad = 0, need = 1, tx = 0;
-        uint64_t qw1;
-
-        if (__builtin_expect(!is_plain(q, p), 0)) {
-            int ret = examine(q, p);
-            if (ret < 0) {
-                refuse(q, p);
-                continue;
-            }
-            pad = (uint32_t)ret;
-            tx = p->flags & WEIR_PKT_TX_ALL;
-            need = p->n_segs + (uint32_t)(tx && !context_fits(q, p));
-        }
-        if (__builtin_expect(q->used + need > capacity, 0)) {
-            x540_tx_reclaim(&q->base.pub);
-            if (q->used + need > capacity)
+    while (i < n) {
+        uint32_t k = put_plain(q, pkts + i, n - i);
+        i += k;
+        if (!k) {
+            if (!put_any(q, pkts[i]))
                 break;
-        }
-        if (need > p->n_segs)
-            put_context(q, p);
-        if (q->alike_tx != tx || (tx && need > p->n_segs))
-            set_alike(q, tx);
-        if (need != 1 || p->pool != q->pool ||
-            __atomic_load_n(&p->refs, __ATOMIC_ACQUIRE) != 1)
-            q->odd = X540_MARK_ODD;
-        qw1 = tx_cmd(tx) | (uint64_t)(p->total + pad) << (32 + 14);
-        bytes += p->total;
-        sent++;
-        for (const struct weir_pkt *s = p; s; s = s->next) {
-            if (s->next)
-                put(q, s->iova.addr + s->off, (qw1 & ~EOP) | s->len, NULL);
-            else
-                put(q, s->iova.addr + s->off, qw1 | (s->len + pad), p);
+            i++;
+        } else if (q->alike_tx) {
+            set_alike(q, 0);
         }
         if (q->unmarked >= X540_BATCH)
             x540_tx_mark(q);
     }
-    q->base.stats.packets += sent;
-    q->base.stats.bytes += bytes;
     return i;
 }
 
