@@ -3,6 +3,10 @@
 # The figures of `./dev bench`, beside the limits they are held to. Sizes and memory are facts of the
 # build; times are this machine's, median and worst. Exit status 1 if a limit does not hold.
 set -eu
+if [ "${1-}" = datapath ]; then
+    shift
+    exec sh "$(dirname "$0")/datapath/run.sh" "$@"
+fi
 build=${WEIR_BUILD_ROOT:?run ./dev bench}
 dir=$(mktemp -d)
 pids=

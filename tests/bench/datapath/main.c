@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
 #include <weir/driver/builtin.h>
 #include <x86intrin.h>
 
@@ -58,7 +60,7 @@ static struct {
     bool quick, json;
     const char *only;    /* of the jobs: the names of cases */
     const char *drivers; /* of the drivers */
-    bool no_steps, no_evict;
+    bool no_steps, no_evict, steps_only;
 } rig;
 
 static void die(const char *what, const char *why)
@@ -392,10 +394,12 @@ static void print_results(const struct job *j, const struct result *results, boo
             printf(", \"version\": ");
             print_string(rig.versions[i]);
             printf(", \"full\": %s, \"case\": \"%s\", \"burst\": %u, \"touch\": \"%s\", "
-                   "\"evicted\": \"%s\", \"cycles\": %.2f, \"minimum\": %.2f",
+                   "\"evicted\": \"%s\"",
                    s->full ? "true" : "false", what_names[j->what], j->burst,
-                   touch_names[j->touch], evict_names[j->evict], r->median, r->low);
-            if (j->step)
+                   touch_names[j->touch], evict_names[j->evict]);
+            if (!rig.steps_only)
+                printf(", \"cycles\": %.2f, \"minimum\": %.2f", r->median, r->low);
+            if (j->step && !rig.no_steps)
                 printf(", \"instructions\": %.2f, \"mmio\": %llu", r->instructions,
                        (unsigned long long)r->accesses);
             printf("}");
@@ -415,6 +419,8 @@ static void print_machine(void)
     FILE *f = fopen("/proc/cpuinfo", "r");
     uint64_t t = __rdtsc();
     struct timespec a, b;
+    struct utsname name;
+    double load = 0;
 
     while (f && fgets(line, sizeof line, f)) {
         sscanf(line, "model name : %127[^\n]", cpu);
@@ -436,7 +442,12 @@ static void print_machine(void)
     print_string(model);
     printf(", \"tsc_ghz\": %.2f, \"compiler\": ", (double)t / ns);
     print_string(__VERSION__);
-    printf(", \"timer_cycles\": %llu},\n  \"results\": [", (unsigned long long)rig.timer);
+    uname(&name);
+    printf(", \"kernel\": ");
+    print_string(name.release);
+    getloadavg(&load, 1);
+    printf(", \"cores\": %ld, \"load\": %.1f, \"timer_cycles\": %llu},\n  \"results\": [",
+           sysconf(_SC_NPROCESSORS_ONLN), load, (unsigned long long)rig.timer);
 }
 
 static const unsigned bursts[] = {1, 2, 4, 8, 16, 32, 64, 128, 256};
@@ -483,6 +494,7 @@ int main(int argc, char **argv)
                                             {"no-evict", no_argument, NULL, 'e'},
                                             {"drivers", required_argument, NULL, 'd'},
                                             {"no-instructions", no_argument, NULL, 'n'},
+                                            {"instructions", no_argument, NULL, 'i'},
                                             {NULL, 0, NULL, 0}};
     const struct weir_options wo = {
         .size = sizeof wo, .log = quiet_log, .log_level = WEIR_LOG_WARNING};
@@ -513,6 +525,10 @@ int main(int argc, char **argv)
             break;
         case 's':
             rig.samples = (unsigned)strtoul(optarg, NULL, 0);
+            break;
+        case 'i':
+            rig.steps_only = rig.quick = rig.no_evict = true;
+            rig.samples = rig.rounds = 1;
             break;
         case 'n':
             rig.no_steps = true;
@@ -560,6 +576,8 @@ int main(int argc, char **argv)
     n_jobs = make_jobs(jobs);
     for (unsigned i = 0; i < n_jobs; i++) {
         if (rig.only && !strstr(rig.only, what_names[jobs[i].what]))
+            continue;
+        if (rig.steps_only && jobs[i].what != FORWARD && jobs[i].burst != 32)
             continue;
         if (rig.no_evict && jobs[i].evict != EVICT_NONE)
             continue;

@@ -129,8 +129,7 @@ static unsigned check(struct rig_subject *s, unsigned burst, struct rig_seen *se
 static const struct {
     bool full;
     unsigned simd_bits;
-} kinds[] = {{false, 0},   {true, 0},    {false, 1}, {true, 1},
-             {false, 128}, {false, 256}, {false, 512}};
+} kinds[] = {{false, 0}, {true, 0}, {false, 1}, {true, 1}, {false, 128}, {false, 256}};
 
 static bool open_port(struct app *a, struct weir *w, struct fake *f, bool full, unsigned bits,
                       struct weir_error *e)
@@ -164,6 +163,7 @@ static bool open_port(struct app *a, struct weir *w, struct fake *f, bool full, 
 bool weir_subject(unsigned i, struct rig_subject *s, const struct rig_device *d, char version[64],
                   char why[256])
 {
+    static const char *usual; /* path */
     struct app *a = calloc(1, sizeof(*a));
     struct weir_port_info info;
     struct weir_error e = {0};
@@ -188,6 +188,10 @@ bool weir_subject(unsigned i, struct rig_subject *s, const struct rig_device *d,
         return false;
     }
     weir_port_info(a->port, &info);
-    snprintf(s->path, sizeof(s->path), "%s, %s", info.rx_path, info.tx_path);
+    if (kinds[i].simd_bits > 1 && info.rx_path == usual)
+        return false; /* from here on it would be the first one again */
+    if (!i)
+        usual = info.rx_path;
+    snprintf(s->path, sizeof(s->path), "%s", info.rx_path);
     return true;
 }
