@@ -291,17 +291,16 @@ const char *x540_rx_path(const struct weir_net *n)
 
 struct weir_rxq *x540_rxq_new(struct weir_net *n, unsigned index, struct weir_error *e)
 {
-    struct x540_rxq *q = aligned_alloc(WEIR_CACHE_LINE, sizeof(*q));
+    struct x540_rxq *q = x540_alloc(sizeof(*q));
 
     if (!q) {
         weir_fail(e, -ENOMEM, "no-memory", "make a receive queue\nout of memory");
         return NULL;
     }
-    memset(q, 0, sizeof(*q));
     q->base.net = n;
     q->base.index = index;
     q->count = n->opt.rx_ring;
-    q->slots = calloc(q->count, sizeof(*q->slots));
+    q->slots = x540_alloc(q->count * sizeof(*q->slots));
     if (!q->slots) {
         weir_fail(e, -ENOMEM, "no-memory", "make a receive queue\nout of memory");
         x540_rxq_free(&q->base.pub);

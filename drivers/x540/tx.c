@@ -348,21 +348,20 @@ const char *x540_tx_path(const struct weir_net *n)
 
 struct weir_txq *x540_txq_new(struct weir_net *n, unsigned index, struct weir_error *e)
 {
-    struct x540_txq *q = aligned_alloc(WEIR_CACHE_LINE, sizeof(*q));
+    struct x540_txq *q = x540_alloc(sizeof(*q));
 
     if (!q) {
         weir_fail(e, -ENOMEM, "no-memory", "make a transmit queue\nout of memory");
         return NULL;
     }
-    memset(q, 0, sizeof(*q));
     q->base.net = n;
     q->base.index = index;
     q->base.reclaim = x540_tx_reclaim;
     q->base.max_frame = n->opt.mtu + X540_L2_EXTRA;
     q->base.can = WEIR_PKT_TX_ALL;
     q->count = n->opt.tx_ring;
-    q->slots = calloc(q->count, sizeof(*q->slots));
-    q->marks = calloc(q->count, sizeof(*q->marks));
+    q->slots = x540_alloc(q->count * sizeof(*q->slots));
+    q->marks = x540_alloc(q->count * sizeof(*q->marks));
     if (!q->slots || !q->marks) {
         weir_fail(e, -ENOMEM, "no-memory", "make a transmit queue\nout of memory");
         x540_txq_free(&q->base.pub);

@@ -135,6 +135,9 @@ bool x540_wait_until(const struct x540 *x, uint32_t reg, uint32_t mask, uint32_t
 void x540_pause(uint64_t us);
 uint64_t x540_now_us(void);
 
+/* Zeroed memory in cache lines of its own, so that no two queues write to one; free(). */
+void *x540_alloc(size_t bytes);
+
 /* weir_fail() for a device that was lost in the middle of something; doing says of what. */
 int x540_fail_lost(const struct x540 *x, const char *doing, struct weir_error *e);
 

@@ -170,13 +170,19 @@ static void *address(const struct fake *f, uint64_t iova)
 
 void fake_attach(struct fake *f, uint64_t iova_to_va)
 {
+    uint32_t q = f->queue;
+
     f->iova_to_va = iova_to_va;
-    f->rx = address(f, reg(f, X540_RDBAL) | (uint64_t)reg(f, X540_RDBAH) << 32);
-    f->tx = address(f, reg(f, X540_TDBAL) | (uint64_t)reg(f, X540_TDBAH) << 32);
-    f->rx_count = reg(f, X540_RDLEN) / (uint32_t)sizeof(*f->rx);
-    f->tx_count = reg(f, X540_TDLEN) / (uint32_t)sizeof(*f->tx);
-    memcpy(f->regs + X540_RDT, &(uint32_t){reg(f, X540_RDT)}, 4);
-    memcpy(f->regs + X540_TDT, &(uint32_t){reg(f, X540_TDT)}, 4);
+    f->rdt = x540_rxq(X540_RDT, q);
+    f->tdt = x540_txq(X540_TDT, q);
+    f->rx = address(f, reg(f, x540_rxq(X540_RDBAL, q)) |
+                           (uint64_t)reg(f, x540_rxq(X540_RDBAH, q)) << 32);
+    f->tx = address(f, reg(f, x540_txq(X540_TDBAL, q)) |
+                           (uint64_t)reg(f, x540_txq(X540_TDBAH, q)) << 32);
+    f->rx_count = reg(f, x540_rxq(X540_RDLEN, q)) / (uint32_t)sizeof(*f->rx);
+    f->tx_count = reg(f, x540_txq(X540_TDLEN, q)) / (uint32_t)sizeof(*f->tx);
+    memcpy(f->regs + f->rdt, &(uint32_t){reg(f, f->rdt)}, 4);
+    memcpy(f->regs + f->tdt, &(uint32_t){reg(f, f->tdt)}, 4);
     f->rx_head = f->tx_head = 0;
     fake_mode(f, FAKE_PLAIN);
 }
@@ -284,7 +290,7 @@ static void write_frame(uint8_t *to, uint64_t seq, uint32_t len)
 
 bool fake_receive(struct fake *f, unsigned n, enum fake_traffic traffic, bool write)
 {
-    uint32_t posted = (tail(f, X540_RDT) + f->rx_count - f->rx_head) % f->rx_count;
+    uint32_t posted = (tail(f, f->rdt) + f->rx_count - f->rx_head) % f->rx_count;
 
     if (posted < n)
         return false;
@@ -322,7 +328,7 @@ static bool same_frame(const struct fake *f, uint64_t iova, uint64_t seq, uint32
 
 int fake_transmit(struct fake *f, bool check, enum rig_touch touch, char why[256])
 {
-    uint32_t end = tail(f, X540_TDT);
+    uint32_t end = tail(f, f->tdt);
     int frames = 0;
 
     while (f->tx_head != end) {

@@ -25,6 +25,7 @@ enum fake_traffic {
 
 struct fake {
     struct weir_device *model;
+    unsigned queue; /* that fake_attach() and the calls after it are about */
     volatile uint8_t *bar; /* as the driver sees it */
     uint8_t *regs;         /* the same memory, always accessible */
     uint64_t size;
@@ -32,6 +33,7 @@ struct fake {
     uint64_t accesses;
     uint64_t iova_to_va; /* added to what a descriptor holds */
 
+    uint32_t rdt, tdt; /* tail registers */
     uint32_t rx_count, rx_head;
     struct x540_rx_desc *rx;
     uint32_t tx_count, tx_head;
@@ -57,5 +59,13 @@ void fake_expect(uint64_t seq, struct rig_seen *want);
 /* Instructions of fn(), counted by single steps. The caller's own are subtracted. */
 uint64_t fake_count_instructions(unsigned (*fn)(struct rig_subject *, unsigned, enum rig_touch),
                                  struct rig_subject *s, unsigned burst, enum rig_touch touch);
+
+/* Cycles per packet of two queues forwarding on two cores, each alone and both at once; and of
+ * taking packets from a pool on one core and giving them back on another. */
+struct scaling {
+    double alone[2], both[2], take, give;
+};
+/* False, with e untouched, on one core. */
+bool scaling(struct weir *w, struct scaling *out, struct weir_error *e);
 
 #endif

@@ -226,6 +226,8 @@ bool floor_subject(unsigned i, struct rig_subject *s, const struct rig_device *d
     f->tx = b->tx;
     f->rx_count = f->tx_count = RIG_RING;
     f->rx_head = f->tx_head = 0;
+    f->rdt = X540_RDT;
+    f->tdt = X540_TDT;
     b->rdt = (volatile uint32_t *)(volatile void *)(d->bar + X540_RDT);
     b->tdt = (volatile uint32_t *)(volatile void *)(d->bar + X540_TDT);
     *b->rdt = RIG_RING - 1;

@@ -20,7 +20,7 @@
 
 #define MAX_SUBJECTS 16
 #define CHECKED      (98 * RIG_RING) /* 50,176: afterwards all rings are at their beginning */
-#define STEPPED      512 /* packets whose instructions are counted: a round of the rings */
+#define STEPPED      RIG_RING /* packets whose instructions are counted: a round of the rings */
 #define COUNTED      256  /* packets whose register accesses are counted */
 #define IDLE_POLLS   64
 
@@ -202,7 +202,7 @@ static void step(struct rig_subject *s, const struct job *j, struct result *r)
     uint64_t instructions = 0;
     unsigned packets = 0;
 
-    for (; packets < STEPPED; packets += units(j)) {
+    for (; packets < (rig.steps_only ? STEPPED / 4 : STEPPED); packets += units(j)) {
         prepare(s, j);
         instructions += fake_count_instructions(fn, s, units(j), j->touch);
         finish(s, j, j->what == IDLE ? 0 : j->burst);
@@ -450,6 +450,29 @@ static void print_machine(void)
            sysconf(_SC_NPROCESSORS_ONLN), load, (unsigned long long)rig.timer);
 }
 
+static void print_scaling(void)
+{
+    struct weir_error e = {0};
+    struct scaling s;
+
+    if (!scaling(rig.w, &s, &e)) {
+        if (e.err)
+            die(e.what, e.why);
+        fprintf(stderr, "datapath: one core: nothing to tell of scaling\n");
+        return;
+    }
+    if (rig.json)
+        printf(",\n  \"scaling\": {\"alone\": [%.2f, %.2f], \"both\": [%.2f, %.2f], "
+               "\"take\": %.2f, \"give\": %.2f}",
+               s.alone[0], s.alone[1], s.both[0], s.both[1], s.take, s.give);
+    else
+        printf("\ntwo queues on two cores, forward untouched, burst 32, cycles per packet\n"
+               "  each alone %.2f %.2f, both at once %.2f %.2f\n"
+               "packets from a pool on one core, back into it on another\n"
+               "  taking %.2f, giving %.2f\n",
+               s.alone[0], s.alone[1], s.both[0], s.both[1], s.take, s.give);
+}
+
 static const unsigned bursts[] = {1, 2, 4, 8, 16, 32, 64, 128, 256};
 #define N_BURSTS (sizeof(bursts) / sizeof(bursts[0]))
 
@@ -565,7 +588,7 @@ int main(int argc, char **argv)
         memcpy(&make, &symbol, sizeof(make));
         add_all(make, false);
     }
-    if (rig.n == drivers) {
+    if (rig.n == drivers && !rig.steps_only) {
         fprintf(stderr, "datapath: NO PEER RUNS HERE: these figures compare with nothing\n");
         if (require)
             return 1;
@@ -585,7 +608,11 @@ int main(int argc, char **argv)
         print_results(&jobs[i], results, &first);
     }
     if (rig.json)
-        printf("\n  ]\n}\n");
+        printf("\n  ]");
+    if (!rig.steps_only && !rig.only)
+        print_scaling();
+    if (rig.json)
+        printf("\n}\n");
     fflush(stdout);
     _Exit(0); /* peers have no orderly end */
 }
