@@ -27,7 +27,7 @@
 #define V(op)   _mm256_##op
 #define ALL(op) _mm256_##op##_si256
 #else
-#define TARGET  __attribute__((target("avx512bw,avx512vl,prefer-vector-width=512")))
+#define TARGET  __attribute__((target("avx512bw,avx512vl")))
 #define VEC     __m512i
 #define LANES   4
 #define REG     "v"
@@ -86,14 +86,13 @@ INLINE VEC NAME(gather)(struct weir_pkt *const *p, size_t off)
 #endif
 
 /* Sum of all lanes' 32-bit elements number n. */
-#define ELEMENT(v, i, n) (uint32_t)_mm_extract_epi32(LANE(v, i), n)
+#define ELEMENT(v, i, n) (uint32_t) _mm_extract_epi32(LANE(v, i), n)
 #if LANES == 1
 #define SUM_LANES(v, n) ELEMENT(v, 0, n)
 #elif LANES == 2
 #define SUM_LANES(v, n) (ELEMENT(v, 0, n) + ELEMENT(v, 1, n))
 #else
-#define SUM_LANES(v, n)                                                                            \
-    (ELEMENT(v, 0, n) + ELEMENT(v, 1, n) + ELEMENT(v, 2, n) + ELEMENT(v, 3, n))
+#define SUM_LANES(v, n) (ELEMENT(v, 0, n) + ELEMENT(v, 1, n) + ELEMENT(v, 2, n) + ELEMENT(v, 3, n))
 #endif
 
 /* Four pointers. */
@@ -121,16 +120,15 @@ TARGET static unsigned NAME(rx_fast)(struct x540_rxq *q, struct weir_pkt **pkts,
     const VEC usual = NAME(same)(_mm_setr_epi32(0, 0, 3, 0));
     /* len - 1 < room; elements other than the length's always pass. */
     const VEC minus = NAME(same)(_mm_setr_epi16(0, 0, 0, 0, 0, 0, -1, 0));
-    const VEC room = NAME(same)(
-        _mm_insert_epi16(_mm_set1_epi16(-1), (short)(q->room - 1), 6));
+    const VEC room = NAME(same)(_mm_insert_epi16(_mm_set1_epi16(-1), (short)(q->room - 1), 6));
     /* Metadata from flags on: flags, total, hash, vlan, len. */
-    const VEC place = NAME(same)(
-        _mm_setr_epi8(8, 9, 10, 11, 12, 13, -1, -1, 4, 5, 6, 7, 14, 15, 12, 13));
+    const VEC place =
+        NAME(same)(_mm_setr_epi8(8, 9, 10, 11, 12, 13, -1, -1, 4, 5, 6, 7, 14, 15, 12, 13));
     const VEC keep = NAME(same)(_mm_setr_epi32(-1, -1, (int)q->keep, -1));
     /* Shifted by four, the type's bits are flags, and what the hash covers is HASH if not 0. */
-    const VEC types = NAME(same)(_mm_setr_epi32(
-        WEIR_PKT_IPV4 | WEIR_PKT_IPV6 | WEIR_PKT_TCP | WEIR_PKT_UDP | WEIR_PKT_SCTP | 0xf0, 0, 0,
-        0));
+    const VEC types = NAME(same)(_mm_setr_epi32(WEIR_PKT_IPV4 | WEIR_PKT_IPV6 | WEIR_PKT_TCP |
+                                                    WEIR_PKT_UDP | WEIR_PKT_SCTP | 0xf0,
+                                                0, 0, 0));
     const VEC most = NAME(same)(_mm_setr_epi32(0xff00 | WEIR_PKT_HASH, 0, 0, 0));
     const __m128i rest = _mm_cvtsi64_si128((long long)q->rest);
     const uint32_t at = q->next, run = q->count - at;
@@ -213,17 +211,19 @@ out:
 TARGET static unsigned NAME(tx_fast)(struct x540_txq *q, struct weir_pkt **pkts, unsigned n)
 {
     const VEC next = NAME(same)(_mm_setr_epi32(0, 0, -1, -1));
-    const VEC mask1 = NAME(same)((__m128i)q->alike.mask1), want1 = NAME(same)((__m128i)q->alike.want1);
-    const VEC mask2 = NAME(same)((__m128i)q->alike.mask2), want2 = NAME(same)((__m128i)q->alike.want2);
+    const VEC mask1 = NAME(same)((__m128i)q->alike.mask1),
+              want1 = NAME(same)((__m128i)q->alike.want1);
+    const VEC mask2 = NAME(same)((__m128i)q->alike.mask2),
+              want2 = NAME(same)((__m128i)q->alike.want2);
     const VEC cmd = NAME(same)((__m128i)q->alike.cmd);
     /* Sixteen-bit elements off, 0, 0, 0, len, 0, len, 0; and len, 0... to be added. */
-    const VEC place = NAME(same)(
-        _mm_setr_epi8(8, 9, -1, -1, -1, -1, -1, -1, 6, 7, -1, -1, 6, 7, -1, -1));
-    const VEC again = NAME(same)(
-        _mm_setr_epi8(6, 7, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
+    const VEC place =
+        NAME(same)(_mm_setr_epi8(8, 9, -1, -1, -1, -1, -1, -1, 6, 7, -1, -1, 6, 7, -1, -1));
+    const VEC again =
+        NAME(same)(_mm_setr_epi8(6, 7, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
     /* off + len ends in the buffer; len is neither too long nor too short. */
-    const VEC most = NAME(same)(_mm_setr_epi16((short)q->room, -1, -1, -1,
-                                               (short)q->base.max_frame, -1, -1, -1));
+    const VEC most = NAME(same)(
+        _mm_setr_epi16((short)q->room, -1, -1, -1, (short)q->base.max_frame, -1, -1, -1));
     const VEC least = NAME(same)(_mm_setr_epi16(0, 0, 0, 0, X540_MIN_FRAME, 0, 0, 0));
     /* Element by element: off; len; len where PAYLEN is. */
     const VEC factor = NAME(same)(_mm_setr_epi16(1, 0, 0, 0, 1, 0, 1 << 14, 0));
@@ -242,20 +242,20 @@ TARGET static unsigned NAME(tx_fast)(struct x540_txq *q, struct weir_pkt **pkts,
         if (!left)
             break;
         for (done = left; left; left--, desc += 4, slot += 4, pkts += 4) {
-            VEC d[VECS];
+            VEC d[VECS], lens = NAME(same)(_mm_setzero_si128());
             for (unsigned k = 0; k < VECS; k++) {
                 struct weir_pkt *const *p = &pkts[k * LANES];
                 VEC a = NAME(gather)(p, 8), b = NAME(gather)(p, 24), c = NAME(gather)(p, 40), l, s;
                 l = V(shuffle_epi8)(c, place);
                 s = V(adds_epu16)(l, V(shuffle_epi8)(c, again));
                 odd = ALL(or)(odd, ALL(and)(a, next));
-                odd = ALL(or)(odd,
-                              ALL(xor)(ALL(xor)(ALL(and)(b, mask1), want1), ALL(and)(l, total)));
+                odd =
+                    ALL(or)(odd, ALL(xor)(ALL(xor)(ALL(and)(b, mask1), want1), ALL(and)(l, total)));
                 odd = ALL(or)(odd, ALL(xor)(ALL(and)(c, mask2), want2));
                 odd = ALL(or)(odd, V(subs_epu16)(s, most));
                 odd = ALL(or)(odd, V(subs_epu16)(least, s));
                 l = V(madd_epi16)(l, factor);
-                bytes = V(add_epi32)(bytes, l);
+                lens = V(add_epi32)(lens, l);
                 d[k] = ALL(or)(V(add_epi64)(a, l), cmd);
             }
             if (!NAME(zero)(odd))
@@ -263,6 +263,7 @@ TARGET static unsigned NAME(tx_fast)(struct x540_txq *q, struct weir_pkt **pkts,
             for (unsigned k = 0; k < VECS; k++)
                 ALL(storeu)((VEC *)(void *)&desc[k * LANES], d[k]);
             NAME(copy4)(slot, pkts);
+            bytes = V(add_epi32)(bytes, lens);
         }
         done = (done - left) * 4;
         n -= done;

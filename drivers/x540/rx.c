@@ -16,11 +16,11 @@ _Static_assert(offsetof(struct weir_pkt, flags) == 32 && offsetof(struct weir_pk
                "the layout of packet metadata");
 
 /* Bits of the second word of a written-back descriptor, as the device writes it. */
-#define DD  ((uint64_t)1)
-#define EOP ((uint64_t)2)
-#define RXE ((uint64_t)1 << 29)
-#define L4E ((uint32_t)1 << 30)
-#define IPE ((uint32_t)1 << 31)
+#define DD       ((uint64_t)1)
+#define EOP      ((uint64_t)2)
+#define RXE      ((uint64_t)1 << 29)
+#define L4E      ((uint32_t)1 << 30)
+#define IPE      ((uint32_t)1 << 31)
 #define RSSTYPES 15u /* RSSTYPE */
 
 /* Flags that have the numbers of the descriptor's bits, or are shifted there together. */
@@ -239,8 +239,7 @@ static unsigned some_scattered(struct x540_rxq *q, struct weir_pkt **pkts, unsig
             continue;
         p = q->head;
         q->head = NULL;
-        describe(p, qw0, qw1, q->keep, q->total, p->len,
-                 q->rest + ((uint64_t)(q->segs - 1) << 32));
+        describe(p, qw0, qw1, q->keep, q->total, p->len, q->rest + ((uint64_t)(q->segs - 1) << 32));
         bytes += q->total;
         pkts[got++] = p;
     }

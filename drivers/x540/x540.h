@@ -70,12 +70,12 @@ struct x540_txq {
     uint32_t used;           /* written and not reclaimed, ending at next */
     uint32_t unmarked;       /* written since completion was asked for last */
     uint32_t first_mark, n_marks;
-    uint32_t odd;     /* X540_MARK_ODD if what is unmarked has to be looked at when reclaimed */
-    uint32_t context; /* flags of the packet that set the device's context, 0: none did */
-    uint32_t headers; /* its header lengths */
+    uint32_t odd;      /* X540_MARK_ODD if what is unmarked has to be looked at when reclaimed */
+    uint32_t context;  /* flags of the packet that set the device's context, 0: none did */
+    uint32_t headers;  /* its header lengths */
     uint32_t alike_tx; /* WEIR_PKT_TX_* of the packets that alike describes */
     uint16_t tag;      /* and its VLAN tag */
-    uint16_t room;    /* off + len of a packet of the cache's pool is at most this */
+    uint16_t room;     /* off + len of a packet of the cache's pool is at most this */
     volatile uint32_t *tail;
     struct weir_pktpool *pool; /* of the queue's cache */
 

@@ -301,6 +301,7 @@ static uint32_t make(uint8_t *f, uint32_t len, uint32_t flags, uint16_t vlan, ui
     else
         put16(f + 38, l4);
     pseudo = sum(f + 26, 8, f[23] + l4);
+    assert_int_equal(weir_pseudo_sum(f + 14, f[23], l4), pseudo);
     if (flags & WEIR_PKT_TX_L4_SUM) {
         put16(f + at, finish ? 0 : pseudo);
         if (finish)
@@ -347,7 +348,7 @@ static void send_random(unsigned width, uint32_t ring)
     struct weir_pktcache *other_cache;
     struct weir_queue_stats qs;
     struct weir_error e;
-    uint64_t good = 0, refused = 0;
+    uint64_t good = 0, bytes = 0, refused = 0;
     static uint8_t f[2048];
 
     rig_init(&r);
@@ -374,8 +375,8 @@ static void send_random(unsigned width, uint32_t ring)
         if (rnd(3) == 0)
             like = rnd(8) << 16 | (rnd(2) ? WEIR_PKT_TCP : WEIR_PKT_UDP) | WEIR_PKT_IPV4;
         for (unsigned i = 0; i < n; i++) {
-            uint32_t flags = wild && rnd(4) == 0 ? rnd(8) << 16 | WEIR_PKT_IPV4 | WEIR_PKT_UDP
-                                                 : like;
+            uint32_t flags =
+                wild && rnd(4) == 0 ? rnd(8) << 16 | WEIR_PKT_IPV4 | WEIR_PKT_UDP : like;
             uint32_t len = 60 + rnd(wild ? 1455 : 200);
             uint16_t vlan = (uint16_t)(wild ? rnd(4) : 5);
             unsigned odd = wild ? rnd(16) : 15;
@@ -433,10 +434,13 @@ static void send_random(unsigned width, uint32_t ring)
                 p->flags = flags = 0;
                 weir_pkt_set_len(p, (uint16_t)(14 + rnd(4)));
             }
+            if (!bad)
+                bytes += p->total;
             if (bad)
                 refused++;
             else if (odd == 10)
-                memset(sent[n_sent], 0, 60), memcpy(sent[n_sent], f, p->len), sent_len[n_sent++] = 60;
+                memset(sent[n_sent], 0, 60), memcpy(sent[n_sent], f, p->len),
+                    sent_len[n_sent++] = 60;
             else
                 sent_len[n_sent] = make(sent[n_sent], len, flags, vlan, n + i, true), n_sent++;
         }
@@ -466,6 +470,7 @@ static void send_random(unsigned width, uint32_t ring)
     rig_no_recv(&r, port);
     weir_txq_stats(tx, &qs);
     assert_int_equal(qs.packets, good);
+    assert_int_equal(qs.bytes, bytes);
     assert_int_equal(qs.dropped, refused);
     assert_true(good > ROUNDS && refused > 100);
     /* All of it comes back, of whatever pool. */

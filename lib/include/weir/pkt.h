@@ -52,7 +52,8 @@ enum weir_pkt_flags {
     WEIR_PKT_TX_L3_SUM = 1u << 17, /**< fill in the IPv4 header checksum: l2_len, l3_len */
     /** Fill in the TCP or UDP checksum: l2_len, l3_len, and of the flags above the one that names
      *  the protocol, WEIR_PKT_TCP or WEIR_PKT_UDP, and WEIR_PKT_IPV4 with an IPv4 header. The
-     *  checksum field holds the sum over the pseudo-header, not complemented (weir_pseudo_sum()). */
+     *  checksum field holds the sum over the pseudo-header, not complemented (weir_pseudo_sum()).
+     */
     WEIR_PKT_TX_L4_SUM = 1u << 18,
     WEIR_PKT_TX_ALL = WEIR_PKT_TX_VLAN | WEIR_PKT_TX_L3_SUM | WEIR_PKT_TX_L4_SUM,
 };
@@ -72,12 +73,13 @@ struct weir_pkt {
     union {
         uint32_t hash; /**< received: RSS hash, if WEIR_PKT_HASH */
         struct {
-            uint8_t l2_len; /**< to be sent: bytes of the Ethernet header, without an inserted tag */
+            uint8_t
+                l2_len; /**< to be sent: bytes of the Ethernet header, without an inserted tag */
             uint8_t l3_len; /**< to be sent: bytes of the IP header */
         };
     };
     uint16_t vlan; /**< tag control information, host order, if WEIR_PKT_VLAN or _TX_VLAN */
-    uint16_t len;   /**< bytes in this segment */
+    uint16_t len;  /**< bytes in this segment */
 
     uint16_t off;   /**< headroom: bytes of buf before the data */
     uint16_t room;  /**< size of buf */
@@ -167,6 +169,16 @@ void weir_pkt_free_bulk(struct weir_pktcache *cache, struct weir_pkt **pkts, uns
 
 /** Copy @a len bytes of a possibly chained packet from @a off. @return bytes copied */
 uint32_t weir_pkt_read(const struct weir_pkt *p, uint32_t off, void *out, uint32_t len);
+
+/**
+ * The sum over an IP packet's pseudo-header, not complemented, in host order: what a checksum field
+ * holds, big-endian, when the device is to fill in the checksum (WEIR_PKT_TX_L4_SUM).
+ *
+ * @param ip its header, IPv4 or IPv6, with 20 or 40 bytes at least
+ * @param protocol of the transport header: 6 TCP, 17 UDP
+ * @param len bytes of the transport header and what follows it
+ */
+uint16_t weir_pseudo_sum(const void *ip, uint8_t protocol, uint32_t len);
 
 /**
  * Make a packet, chained as needed, holding a copy of @a len bytes.

@@ -184,8 +184,9 @@ static const char *start_eal(void)
     static bool done;
     static char cpu[16];
     /* The device is made up, so no bus is scanned; memory is anonymous hugepages. */
-    static char *argv[] = {"datapath", "--no-pci", "--in-memory", "-m", "128", "--iova-mode=va",
-                           "--no-telemetry", "--log-level=error", "-l", cpu, NULL};
+    static char *argv[] = {
+        "datapath",       "--no-pci",          "--in-memory", "-m", "128", "--iova-mode=va",
+        "--no-telemetry", "--log-level=error", "-l",          cpu,  NULL};
 
     if (done)
         return NULL;
@@ -307,7 +308,8 @@ bool rig_peer(unsigned i, struct rig_subject *s, const struct rig_device *d, cha
                               .tx = tx,
                               .idle = idle,
                               .check = check};
-    snprintf(s->path, sizeof(s->path), "%s, %s", name_of((void *)rte_eth_fp_ops[a->port].rx_pkt_burst),
+    snprintf(s->path, sizeof(s->path), "%s, %s",
+             name_of((void *)rte_eth_fp_ops[a->port].rx_pkt_burst),
              name_of((void *)rte_eth_fp_ops[a->port].tx_pkt_burst));
     return true;
 }

@@ -68,8 +68,8 @@ static void on_trap(int sig, siginfo_t *info, void *context)
     if (f) {
         trap.fake = NULL;
         if (trap.write && f->mode == FAKE_MODEL)
-            weir_model_region_write(f->model->model, WEIR_REGION_BAR0, trap.off,
-                                    f->regs + trap.off, 4);
+            weir_model_region_write(f->model->model, WEIR_REGION_BAR0, trap.off, f->regs + trap.off,
+                                    4);
         if (f->mode != FAKE_PLAIN)
             mprotect((void *)(uintptr_t)f->bar, f->size, PROT_NONE);
         if (!trap.counting)
@@ -175,10 +175,10 @@ void fake_attach(struct fake *f, uint64_t iova_to_va)
     f->iova_to_va = iova_to_va;
     f->rdt = x540_rxq(X540_RDT, q);
     f->tdt = x540_txq(X540_TDT, q);
-    f->rx = address(f, reg(f, x540_rxq(X540_RDBAL, q)) |
-                           (uint64_t)reg(f, x540_rxq(X540_RDBAH, q)) << 32);
-    f->tx = address(f, reg(f, x540_txq(X540_TDBAL, q)) |
-                           (uint64_t)reg(f, x540_txq(X540_TDBAH, q)) << 32);
+    f->rx = address(f, reg(f, x540_rxq(X540_RDBAL, q)) | (uint64_t)reg(f, x540_rxq(X540_RDBAH, q))
+                                                             << 32);
+    f->tx = address(f, reg(f, x540_txq(X540_TDBAL, q)) | (uint64_t)reg(f, x540_txq(X540_TDBAH, q))
+                                                             << 32);
     f->rx_count = reg(f, x540_rxq(X540_RDLEN, q)) / (uint32_t)sizeof(*f->rx);
     f->tx_count = reg(f, x540_txq(X540_TDLEN, q)) / (uint32_t)sizeof(*f->tx);
     memcpy(f->regs + f->rdt, &(uint32_t){reg(f, f->rdt)}, 4);

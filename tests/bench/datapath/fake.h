@@ -25,7 +25,7 @@ enum fake_traffic {
 
 struct fake {
     struct weir_device *model;
-    unsigned queue; /* that fake_attach() and the calls after it are about */
+    unsigned queue;        /* that fake_attach() and the calls after it are about */
     volatile uint8_t *bar; /* as the driver sees it */
     uint8_t *regs;         /* the same memory, always accessible */
     uint64_t size;

@@ -187,8 +187,8 @@ static unsigned check(struct rig_subject *s, unsigned burst, struct rig_seen *se
 bool floor_subject(unsigned i, struct rig_subject *s, const struct rig_device *d, char version[64],
                    char why[256])
 {
-    const struct weir_arena_options ao = {
-        .size = sizeof ao, .bytes = (uint64_t)RIG_PACKETS * STRIDE + (1u << 20)};
+    const struct weir_arena_options ao = {.size = sizeof ao,
+                                          .bytes = (uint64_t)RIG_PACKETS * STRIDE + (1u << 20)};
     struct fake *f = d->fake;
     struct bare *b = aligned_alloc(64, (sizeof(*b) + 63) & ~(size_t)63);
     struct weir_dma rings, data;

@@ -21,7 +21,7 @@
 #define MAX_SUBJECTS 16
 #define CHECKED      (98 * RIG_RING) /* 50,176: afterwards all rings are at their beginning */
 #define STEPPED      RIG_RING /* packets whose instructions are counted: a round of the rings */
-#define COUNTED      256  /* packets whose register accesses are counted */
+#define COUNTED      256      /* packets whose register accesses are counted */
 #define IDLE_POLLS   64
 
 enum evict { EVICT_NONE, EVICT_L1, EVICT_L2, N_EVICT };
@@ -395,8 +395,8 @@ static void print_results(const struct job *j, const struct result *results, boo
             print_string(rig.versions[i]);
             printf(", \"full\": %s, \"case\": \"%s\", \"burst\": %u, \"touch\": \"%s\", "
                    "\"evicted\": \"%s\"",
-                   s->full ? "true" : "false", what_names[j->what], j->burst,
-                   touch_names[j->touch], evict_names[j->evict]);
+                   s->full ? "true" : "false", what_names[j->what], j->burst, touch_names[j->touch],
+                   evict_names[j->evict]);
             if (!rig.steps_only)
                 printf(", \"cycles\": %.2f, \"minimum\": %.2f", r->median, r->low);
             if (j->step && !rig.no_steps)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Do two cores slow each other? Two threads forward on a queue pair each of one port, from one pool,
- * alone and at once; and two threads pass packets on, one taking them from the pool and the other
- * giving them back.
+ * Do two cores slow each other? Two threads forward on a queue pair each of one port, from one
+ * pool, alone and at once; and two threads pass packets on, one taking them from the pool and the
+ * other giving them back.
  */
 #include "fake.h"
 #include "lib/device/backend.h"
@@ -15,11 +15,11 @@
 #include <string.h>
 #include <x86intrin.h>
 
-#define BURST   32
-#define BURSTS  40000
-#define SLOTS   1024 /* between the two who pass packets on */
-#define PASSED  1000000
-#define ODD     20000 /* cycles: a burst that took more was interrupted */
+#define BURST  32
+#define BURSTS 40000
+#define SLOTS  1024 /* between the two who pass packets on */
+#define PASSED 1000000
+#define ODD    20000 /* cycles: a burst that took more was interrupted */
 
 struct lane {
     struct fake fake;
@@ -168,11 +168,8 @@ static bool open_lanes(struct lane lanes[2], struct weir *w, struct weir_pktpool
     const struct weir_pktpool_options po = {.size = sizeof po, .packets = 2 * RIG_PACKETS};
     const struct weir_arena_options ao = {.size = sizeof ao,
                                           .bytes = weir_pktpool_bytes(&po) + (1u << 20)};
-    struct weir_port_options o = {.size = sizeof o,
-                                  .rx_ring = RIG_RING,
-                                  .tx_ring = RIG_RING,
-                                  .rx_queues = 2,
-                                  .tx_queues = 2};
+    struct weir_port_options o = {
+        .size = sizeof o, .rx_ring = RIG_RING, .tx_ring = RIG_RING, .rx_queues = 2, .tx_queues = 2};
     struct weir_arena *arena = weir_arena_new(w, &ao, e);
     struct weir_arena_info info;
     struct weir_port *port;

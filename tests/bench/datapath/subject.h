@@ -9,11 +9,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RIG_RING     512
+#define RIG_RING      512
 #define RIG_MAX_BURST 256
-#define RIG_PACKETS  4096 /* buffers of a subject's pool */
-#define RIG_MTU      1500
-#define RIG_TAG      0x0123 /* the VLAN tag that an offloading sender asks for */
+#define RIG_PACKETS   4096 /* buffers of a subject's pool */
+#define RIG_MTU       1500
+#define RIG_TAG       0x0123 /* the VLAN tag that an offloading sender asks for */
 
 /* How many packets to ask for when burst have arrived. */
 #define RIG_ASK(burst) ((burst) < 32 ? 32 : (burst))
