@@ -56,6 +56,12 @@ read -r median worst <"$dir/start"
 figure "in process, from nothing to the first packet" "$median" ms 100
 figure "  the worst of 21" "$worst" ms 100
 
+"$build/tests/bench/start" "$build/examples/l2fwd" >"$dir/start"
+{ read -r median worst && read -r clearing _; } <"$dir/start"
+figure "l2fwd, from exec to the first packet and the end" "$median" ms 20
+figure "  the worst of 21" "$worst" ms 100
+printf '%-52s %10s ms\n' "  of that, clearing pages, in the kernel" "$clearing"
+
 for port in a b; do
     "$build/tools/weir" model x540 --socket "$dir/$port.sock" --wire gen:rate=1000 >"$dir/$port" &
     pids="$pids $!"

@@ -74,7 +74,9 @@ fi
 set -- $start "$build/tests/bench/datapath" $options $require
 if [ -n "$document" ]; then
     "$@" --json >"$build/datapath.json"
-    python3 "$here/report.py" document "$build/datapath.json" "$WEIR_SOURCE_ROOT/docs/performance.md"
+    "$build/tests/bench/start" "$build/examples/l2fwd" >"$build/start.txt"
+    python3 "$here/report.py" document "$build/datapath.json" "$build/start.txt" \
+        "$WEIR_SOURCE_ROOT/docs/performance.md"
 else
     "$@"
 fi
