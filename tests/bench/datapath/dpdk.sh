@@ -20,6 +20,7 @@ fail() {
 
 # An apt of its own: the machine's mirror and keys, another suite, sources too.
 fetch() {
+    # shellcheck disable=SC2016 # apt's own
     site=$(apt-get indextargets --format '$(SITE) $(ORIGIN)' | awk '$2 == "Debian" { print $1; exit }')
     [ -n "$site" ] || fail "apt knows no Debian mirror"
     keys=/usr/share/keyrings/debian-archive-keyring.gpg
