@@ -336,6 +336,7 @@ static struct weir_pkt *pieces(struct weir_pktcache *cache, const uint8_t *f, ui
             head = s;
         last = s;
     }
+    assert_non_null(head);
     head->total = len;
     head->n_segs = (uint8_t)n;
     return head;

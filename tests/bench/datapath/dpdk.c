@@ -199,12 +199,11 @@ static const char *start_eal(void)
 
 static int probe(unsigned i, const struct rig_device *d)
 {
-    struct rte_pci_device *pci = calloc(1, sizeof(*pci));
+    static struct rte_pci_device devices[sizeof(kinds) / sizeof(kinds[0])];
+    struct rte_pci_device *pci = &devices[i];
     uint16_t before = rte_eth_dev_count_avail();
     int ret;
 
-    if (!pci)
-        return -ENOMEM;
     snprintf(pci->name, sizeof(pci->name), "0000:%02x:00.0", i + 1);
     pci->device.name = pci->name;
     pci->device.driver = &ixgbe->driver;
@@ -235,7 +234,8 @@ static const char *name_of(void *function)
 bool rig_peer(unsigned i, struct rig_subject *s, const struct rig_device *d, char version[64],
               char why[256])
 {
-    struct app *a = calloc(1, sizeof(*a));
+    static struct app apps[sizeof(kinds) / sizeof(kinds[0])];
+    struct app *a;
     struct rte_eth_conf conf = {0};
     struct rte_eth_dev_info info;
     struct rte_eth_rxconf rxconf;
@@ -245,8 +245,9 @@ bool rig_peer(unsigned i, struct rig_subject *s, const struct rig_device *d, cha
     int ret;
 
     why[0] = 0;
-    if (!a || i >= sizeof(kinds) / sizeof(kinds[0]))
+    if (i >= sizeof(kinds) / sizeof(kinds[0]))
         return false;
+    a = &apps[i];
     snprintf(version, 64, "%s", rte_version());
     failed = start_eal();
     if (failed || !ixgbe) {

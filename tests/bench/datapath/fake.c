@@ -181,8 +181,8 @@ void fake_attach(struct fake *f, uint64_t iova_to_va)
                                                              << 32);
     f->rx_count = reg(f, x540_rxq(X540_RDLEN, q)) / (uint32_t)sizeof(*f->rx);
     f->tx_count = reg(f, x540_txq(X540_TDLEN, q)) / (uint32_t)sizeof(*f->tx);
-    memcpy(f->regs + f->rdt, &(uint32_t){reg(f, f->rdt)}, 4);
-    memcpy(f->regs + f->tdt, &(uint32_t){reg(f, f->tdt)}, 4);
+    weir_model_region_read(f->model->model, WEIR_REGION_BAR0, f->rdt, f->regs + f->rdt, 4);
+    weir_model_region_read(f->model->model, WEIR_REGION_BAR0, f->tdt, f->regs + f->tdt, 4);
     f->rx_head = f->tx_head = 0;
     fake_mode(f, FAKE_PLAIN);
 }

@@ -164,14 +164,16 @@ bool weir_subject(unsigned i, struct rig_subject *s, const struct rig_device *d,
                   char why[256])
 {
     static const char *usual; /* path */
-    struct app *a = calloc(1, sizeof(*a));
+    static struct app apps[sizeof(kinds) / sizeof(kinds[0])];
+    struct app *a;
     struct weir_port_info info;
     struct weir_error e = {0};
 
     why[0] = 0;
     version[0] = 0;
-    if (!a || i >= sizeof(kinds) / sizeof(kinds[0]))
+    if (i >= sizeof(kinds) / sizeof(kinds[0]))
         return false;
+    a = &apps[i];
     *s = (struct rig_subject){.driver = "weir",
                               .describes = true,
                               .full = kinds[i].full,
