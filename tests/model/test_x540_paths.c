@@ -571,6 +571,54 @@ static void a_dry_pool_costs_no_packet(void **state)
     }
 }
 
+/* ---- Several queues ---- */
+
+struct range {
+    uintptr_t first, last; /* cache lines */
+    unsigned owner;
+};
+
+static struct range lines(const void *p, size_t bytes, unsigned owner)
+{
+    uintptr_t at = (uintptr_t)p;
+
+    return (struct range){at / WEIR_CACHE_LINE, (at + bytes - 1) / WEIR_CACHE_LINE, owner};
+}
+
+/* Threads with a queue each write to no line that another one's queue uses. */
+static void queues_share_no_cache_line(void **state)
+{
+    struct range all[64];
+    unsigned n = 0;
+    struct rig r;
+    (void)state;
+
+    rig_init(&r);
+    struct weir_port_options o = rig_options(&r);
+    o.rx_queues = o.tx_queues = 4;
+    o.rx_ring = o.tx_ring = 72;
+    struct weir_port *p = rig_up(&r, "model:x540?wire=loopback", &o);
+    for (unsigned i = 0; i < 4; i++) {
+        struct x540_rxq *rx = (struct x540_rxq *)weir_port_rxq(p, i);
+        struct x540_txq *tx = (struct x540_txq *)weir_port_txq(p, i);
+        all[n++] = lines(rx, sizeof *rx, 2 * i);
+        all[n++] = lines(rx->slots, rx->count * sizeof *rx->slots, 2 * i);
+        all[n++] = lines(rx->descs, rx->count * sizeof *rx->descs, 2 * i);
+        all[n++] = lines(rx->base.cache, sizeof *rx->base.cache, 2 * i);
+        all[n++] = lines(tx, sizeof *tx, 2 * i + 1);
+        all[n++] = lines(tx->slots, tx->count * sizeof *tx->slots, 2 * i + 1);
+        all[n++] = lines(tx->marks, tx->count * sizeof *tx->marks, 2 * i + 1);
+        all[n++] = lines(tx->descs, tx->count * sizeof *tx->descs, 2 * i + 1);
+        all[n++] = lines(tx->base.cache, sizeof *tx->base.cache, 2 * i + 1);
+    }
+    for (unsigned i = 0; i < n; i++)
+        for (unsigned j = 0; j < i; j++)
+            if (all[i].owner != all[j].owner)
+                assert_true(all[i].last < all[j].first || all[j].last < all[i].first);
+    rig_close(p);
+    rig_done(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -578,6 +626,7 @@ int main(void)
         cmocka_unit_test(any_packet_is_sent_alike),
         cmocka_unit_test(short_frames_are_padded_by_every_path),
         cmocka_unit_test(a_dry_pool_costs_no_packet),
+        cmocka_unit_test(queues_share_no_cache_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
