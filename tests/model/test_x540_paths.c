@@ -582,6 +582,7 @@ static struct range lines(const void *p, size_t bytes, unsigned owner)
 {
     uintptr_t at = (uintptr_t)p;
 
+    assert_int_equal(at % WEIR_CACHE_LINE, 0);
     return (struct range){at / WEIR_CACHE_LINE, (at + bytes - 1) / WEIR_CACHE_LINE, owner};
 }
 
