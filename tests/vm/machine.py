@@ -40,6 +40,11 @@ IOMMU = {
 }
 
 
+# What the kernel measures and panics or complains about when an emulated processor gets no time for
+# a while: the timer's interrupts at boot, the clock, stalls.
+STARVED = 'no_timer_check tsc=reliable nowatchdog rcupdate.rcu_cpu_stall_suppress=1'
+
+
 class HostError(AssertionError):
     """What the host function waited for did not come."""
 
