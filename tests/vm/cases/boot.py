@@ -17,6 +17,12 @@ for iommu in ('intel', 'amd', 'virtio', 'none'):
                  'TAKEN': '01:00.0' if iommu == 'none' else ''}))
 
 CASES.append(Case(
+    'boot-noiommu', 'the small kernel gives a device to vfio-pci without an IOMMU, if told to',
+    run='boot.sh', kernel='small', iommu='none', devices=(root_port(1), 'edu,bus=rp1'),
+    vfio=('01:00.0',), append='vfio.enable_unsafe_noiommu_mode=1',
+    env={'DEVICES': f'01:00.0={EDU}'}))
+
+CASES.append(Case(
     'boot-x540', 'an X540 model is a PCI function of the guest, in a group of its own',
     run='boot.sh', devices=(root_port(1), X540('a', bus='rp1')), vfio=('01:00.0',), memory=512,
     env={'DEVICES': '01:00.0=8086:1528', 'GROUPS_WANTED': '01:00.0'}))
