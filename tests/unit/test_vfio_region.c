@@ -224,6 +224,7 @@ static int tamper_region(unsigned long request, void *arg, int result)
 
     if (request == VFIO_DEVICE_GET_REGION_INFO && result == 0 && info->index == 0)
         lie(info);
+    errno = EDOM; /* of something else, earlier */
     return result;
 }
 
