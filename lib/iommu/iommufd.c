@@ -169,7 +169,6 @@ int weir_iommufd_attach(struct weir_space *s, const struct weir_pci_function *fn
 {
     struct abi_device_attach a = {.argsz = sizeof(a), .pt = of(s)->ioas};
     char what[48], path[48];
-    int r;
 
     if (bind(of(s), device, token)) {
         int err = errno;
@@ -190,10 +189,7 @@ int weir_iommufd_attach(struct weir_space *s, const struct weir_pci_function *fn
     }
     if (ioctl(device, ABI_DEVICE_ATTACH_PT, &a))
         return weir_attach_refused(s, fn, "VFIO_DEVICE_ATTACH_IOMMUFD_PT", errno, e);
-    r = shape(s, e);
-    if (r < 0)
-        weir_iommufd_detach(s, device);
-    return r;
+    return shape(s, e);
 }
 
 void weir_iommufd_detach(struct weir_space *s, int device)

@@ -147,8 +147,7 @@ int weir_space_reshape(struct weir_space *s, uint64_t page_sizes,
     int r = 0;
 
     for (unsigned i = 0; i < n && r == 0; i++)
-        if (ranges[i].first <= ranges[i].last)
-            r = weir_iova_set_add(&usable, ranges[i].first, ranges[i].last);
+        r = weir_iova_set_add(&usable, ranges[i].first, ranges[i].last);
     if (r == 0 && (page_sizes == 0 || usable.n == 0))
         r = weir_fail(e, -EINVAL, "space-empty",
                       "use a %s space\nwith this device in it, it has no page size or no usable "

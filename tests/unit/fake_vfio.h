@@ -146,8 +146,8 @@ extern struct fake {
         uint32_t flags, index, start, count;
     } irq_set;         /* the last */
     size_t access_len; /* of the last pread or pwrite */
-    /* tampering: sees each answer before the caller does, and may change it. Returns 0 or an
-     * errno. */
+    /* tampering: sees each answer before the caller does, and may change it. @result, and what it
+     * returns: of ioctl(), or -errno. */
     int (*tamper)(unsigned long request, void *arg, int result);
 } fake;
 

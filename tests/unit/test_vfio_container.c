@@ -235,7 +235,7 @@ static int tamper_unmap(unsigned long request, void *arg, int result)
 
     if (request == VFIO_IOMMU_UNMAP_DMA && result == 0)
         m->size -= FAKE_PAGE;
-    return 0;
+    return result;
 }
 
 static void test_unmap_refused(void **state)

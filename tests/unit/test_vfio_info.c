@@ -132,7 +132,7 @@ static int tamper_info(unsigned long request, void *arg, int result)
 {
     if (request == VFIO_IOMMU_GET_INFO && result == 0 && lie)
         lie(arg);
-    return 0;
+    return result;
 }
 
 static struct vfio_info_cap_header *cap_of(struct vfio_iommu_type1_info *info, unsigned id)

@@ -136,11 +136,10 @@ static int tamper_ranges(unsigned long request, void *arg, int result)
 {
     struct abi_ioas_iova_ranges *q = arg;
 
-    (void)result;
     if (request != ABI_IOAS_IOVA_RANGES)
-        return 0;
+        return result;
     q->n += more * ++range_calls;
-    return range_error;
+    return -range_error;
 }
 
 /* The first question has room for 16. */
@@ -162,10 +161,10 @@ static int turn_ranges(unsigned long request, void *arg, int result)
     struct abi_iova_range *r;
 
     if (request != ABI_IOAS_IOVA_RANGES || result)
-        return 0;
+        return result;
     r = (struct abi_iova_range *)(uintptr_t)q->ranges;
     r[q->n - 1] = (struct abi_iova_range){0xffff0000, 0xfff00000};
-    return 0;
+    return result;
 }
 
 static void test_ranges_lie(void **state)
@@ -278,7 +277,7 @@ static int tamper_unmap(unsigned long request, void *arg, int result)
 
     if (request == ABI_IOAS_UNMAP && result == 0)
         m->len -= FAKE_PAGE;
-    return 0;
+    return result;
 }
 
 static void test_unmap_refused(void **state)
@@ -399,9 +398,8 @@ static char holder_link[64];
 static int show_files(unsigned long request, void *arg, int result)
 {
     (void)arg;
-    (void)result;
     if (request != ABI_DEVICE_BIND_IOMMUFD)
-        return 0;
+        return result;
     snprintf(holder_link, sizeof(holder_link), "/proc/%d", (int)getpid());
     fake_remove(holder_link);
     for (int fd = 3; fd < 64; fd++) {
@@ -412,7 +410,7 @@ static int show_files(unsigned long request, void *arg, int result)
         snprintf(holder_link, sizeof(holder_link), "/proc/%d/fd/%d", (int)getpid(), fd);
         fake_symlink(holder_link, "/dev/vfio/devices/vfio0");
     }
-    return 0;
+    return result;
 }
 
 static void test_busy(void **state)

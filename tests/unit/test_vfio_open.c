@@ -223,7 +223,7 @@ static int not_viable(unsigned long request, void *arg, int result)
 {
     if (request == VFIO_GROUP_GET_STATUS && result == 0)
         ((struct vfio_group_status *)arg)->flags = 0;
-    return 0;
+    return result;
 }
 
 /* For a reason that sysfs does not show. */
@@ -410,7 +410,7 @@ static int tamper_info(unsigned long request, void *arg, int result)
         info->num_irqs = irqs;
         info->argsz = 4096; /* there would be capabilities */
     }
-    return 0;
+    return result;
 }
 
 static void test_device_refused(void **state)

@@ -224,7 +224,8 @@ static int tamper_region(unsigned long request, void *arg, int result)
 
     if (request == VFIO_DEVICE_GET_REGION_INFO && result == 0 && info->index == 0)
         lie(info);
-    return 0;
+    errno = EDOM; /* of something else, earlier */
+    return result;
 }
 
 static struct vfio_region_info_cap_sparse_mmap *cap_of(struct vfio_region_info *info)
@@ -413,8 +414,8 @@ static int tamper_error(unsigned long request, void *arg, int result)
     struct vfio_region_info *info = arg;
 
     return request == VFIO_DEVICE_GET_REGION_INFO && result == 0 && info->index == bad_region
-               ? bad_errno
-               : 0;
+               ? -bad_errno
+               : result;
 }
 
 static void test_info_fails(void **state)
@@ -462,6 +463,7 @@ static void test_guards(void **state)
         {PCI_COMMAND + 1, 1, PCI_COMMAND_INTX_DISABLE >> 8, true},
         {PCI_STATUS, 2, 0xf900, true},
         {PCI_CACHE_LINE_SIZE, 1, 0x10, true},
+        {PCI_DEVICE_ID, 2, 0, true}, /* ends before it */
         {0x50 + PCI_PM_CTRL, 2, 0, true},
         {0x50 + PCI_PM_CTRL, 2, PCI_PM_CTRL_PME_ENABLE, true},
         {0x50 + PCI_PM_CTRL, 2, 3, false},

@@ -179,11 +179,10 @@ static int tamper_count(unsigned long request, void *arg, int result)
 {
     struct vfio_pci_hot_reset_info *info = arg;
 
-    (void)result;
     if (request != VFIO_DEVICE_GET_PCI_HOT_RESET_INFO)
-        return 0;
+        return result;
     info->count = (info->argsz - (uint32_t)sizeof(*info)) / 8 + more;
-    return as;
+    return -as;
 }
 
 /* There are always more than there was room for. */
