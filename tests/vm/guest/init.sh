@@ -31,6 +31,7 @@ ip link set lo up
 for port in /dev/ttyS1 /dev/ttyS2; do
     stty -F $port raw -echo
 done
+exec 3<>/dev/ttyS2 # what the host says while nobody has the port open would be lost
 . /etc/case
 . /test/vfio.sh
 
