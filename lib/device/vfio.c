@@ -445,7 +445,8 @@ static int reopen(struct weir_device *d, struct weir_error *e)
         return r;
     r = ask(v, regions, irqs, e);
     for (unsigned i = 0; i < WEIR_N_REGIONS && r == 0; i++) {
-        if (regions[i].size != d->regions[i].size || regions[i].map != d->regions[i].map ||
+        if (regions[i].size != d->regions[i].size ||
+            regions[i].map_first != d->regions[i].map_first ||
             regions[i].map_size != d->regions[i].map_size)
             r = weir_fail(e, -ENXIO, "device-changed",
                           "open %s again\nanother device came back: its region %u is another\n"

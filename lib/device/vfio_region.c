@@ -83,6 +83,7 @@ static void map_part(struct weir_vfio *v, const struct vfio_region_info *info, u
 
     if (!len || (first | len) & (page - 1) || first > info->size || len > info->size - first)
         return;
+    /* cppcheck-suppress leakReturnValNotUsed */
     if (mmap(m->base + first, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, v->fd,
              (off_t)(info->offset + first)) == MAP_FAILED) {
         weir_log(v->dev->weir, WEIR_LOG_DEBUG, "vfio",
@@ -160,6 +161,7 @@ void weir_vfio_unplug_regions(struct weir_vfio *v)
     for (unsigned i = 0; i < WEIR_N_REGIONS; i++) {
         struct weir_vfio_map *m = &v->map[i];
 
+        /* cppcheck-suppress leakReturnValNotUsed */
         if (m->base &&
             mmap(m->base, m->len, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)

@@ -495,7 +495,7 @@ static bool area_reserved(uint64_t first, uint64_t end)
 static bool mappable(const struct fake_function *f, uint64_t off, uint64_t len)
 {
     uint64_t index = off >> 40;
-    const struct fake_region *r = &f->regions[index];
+    const struct fake_region *r = &f->regions[index % WEIR_N_REGIONS];
 
     off &= FAKE_OFFSET(1) - 1;
     if (index > WEIR_REGION_BAR5 || !(r->flags & VFIO_REGION_INFO_FLAG_MMAP) || off > r->size ||

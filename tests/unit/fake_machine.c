@@ -168,6 +168,16 @@ void fake_cdevs(void)
         fake_bind(&fake.functions[i], fake.functions[i].driver);
 }
 
+void fake_no_iommu(int number)
+{
+    char path[64];
+
+    fake_group(number)->no_iommu = true;
+    fake.no_iommu_mode = true;
+    snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d/name", number);
+    fake_file(path, "vfio-noiommu\n");
+}
+
 static void write_regions(const struct fake_group *g)
 {
     char path[80], text[512] = "";

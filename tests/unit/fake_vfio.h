@@ -168,6 +168,8 @@ void fake_dead(struct fake_function *f, bool dead);
 void fake_opened(struct fake_function *f);
 struct fake_group *fake_group(int number);
 void fake_reserve(struct fake_group *g, uint64_t first, uint64_t last, const char *type);
+/* Its functions are behind no IOMMU, and the kernel allows to do without. */
+void fake_no_iommu(int number);
 /* Give the kernel character devices for functions: for all that are there. */
 void fake_cdevs(void);
 /* Bytes in one of its regions. */

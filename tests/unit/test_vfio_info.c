@@ -235,9 +235,19 @@ static void ranges_turned(struct vfio_iommu_type1_info *info)
         (void *)cap_of(info, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
 
     if (c) {
-        c->iova_ranges[1].start = 10;
-        c->iova_ranges[1].end = 9;
+        c->iova_ranges[1].start = 0xffff0000;
+        c->iova_ranges[1].end = 0xfff00000;
     }
+}
+
+static void ranges_all_turned(struct vfio_iommu_type1_info *info)
+{
+    struct vfio_iommu_type1_info_cap_iova_range *c =
+        (void *)cap_of(info, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
+
+    ranges_turned(info);
+    if (c)
+        c->iova_ranges[0] = c->iova_ranges[1];
 }
 
 static void ranges_overlap(struct vfio_iommu_type1_info *info)
@@ -279,6 +289,7 @@ static void test_lies(void **state)
         {"ranges without end", ranges_without_end, 0, NULL, fake_usual, 2},
         {"no ranges", ranges_none, -EINVAL, "space-empty", NULL, 0},
         {"ranges turned around", ranges_turned, 0, NULL, first, 1},
+        {"ranges all turned around", ranges_all_turned, -EINVAL, "space-empty", NULL, 0},
         {"ranges overlap", ranges_overlap, 0, NULL, joined, 1},
     };
 

@@ -156,6 +156,18 @@ static void test_many_ranges(void **state)
     assert_int_equal(fake_info(s).ranges[61].last, 0xffffffffffff);
 }
 
+static int turn_ranges(unsigned long request, void *arg, int result)
+{
+    struct abi_ioas_iova_ranges *q = arg;
+    struct abi_iova_range *r;
+
+    if (request != ABI_IOAS_IOVA_RANGES || result)
+        return 0;
+    r = (struct abi_iova_range *)(uintptr_t)q->ranges;
+    r[q->n - 1] = (struct abi_iova_range){0xffff0000, 0xfff00000};
+    return 0;
+}
+
 static void test_ranges_lie(void **state)
 {
     struct weir_space *s = iommufd();
@@ -184,8 +196,10 @@ static void test_ranges_lie(void **state)
     range_calls = 0;
     more = (uint32_t)-2; /* none at all */
     fake_open_fails(w, A, s, -EINVAL, "space-empty", &e);
-    more = 0;
+    /* One that ends before it begins is none. */
+    fake.tamper = turn_ranges;
     fake_open_device(w, A, s);
+    fake_ranges_are(s, fake_usual, 1);
 }
 
 /* ---- mapping ---- */

@@ -94,6 +94,7 @@ static struct weir_device *try_open(struct weir *w, const char *name, struct wei
 static void program(enum weir_vfio_api api)
 {
     struct weir_space_options opt = {.size = sizeof(opt), .api = api};
+    bool none = api == WEIR_VFIO_NOIOMMU;
     struct weir *w = weir_new(NULL, &e);
     struct weir_space *s = w ? weir_space_new(w, &opt, &e) : NULL;
     struct weir_device *a = NULL, *a2, *b;
@@ -102,9 +103,10 @@ static void program(enum weir_vfio_api api)
     ok(s ? 0 : e.err < 0 ? e.err : -1);
     if (s) {
         mapped = ok(fake_map(s, memory, N, 0x10000000, "frames", &e));
-        a = try_open(w, A, s);
-        a2 = try_open(w, A2, NULL); /* its group may have a space */
-        b = try_open(w, B, NULL);
+        a = try_open(w, none ? A "?iommu=none" : A, s);
+        /* Its group may have a space. */
+        a2 = try_open(w, none ? A2 "?iommu=none" : A2, NULL);
+        b = try_open(w, none ? B "?iommu=none" : B, NULL);
         if (a2) {
             ok(weir_device_irq_set(a2, WEIR_IRQ_INTX, 0, 1, fds, &e));
             ok(weir_device_irq_unmask(a2, WEIR_IRQ_INTX, &e));
@@ -160,6 +162,14 @@ static void test_each_call_fails_iommufd(void **state)
     (void)state;
     fake_cdevs();
     fail_each(WEIR_VFIO_IOMMUFD);
+}
+
+static void test_each_call_fails_no_iommu(void **state)
+{
+    (void)state;
+    fake_no_iommu(1);
+    fake_no_iommu(2);
+    fail_each(WEIR_VFIO_NOIOMMU);
 }
 
 static void rounds(const char *name)
@@ -278,6 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_each_call_fails_type1),
         CASE(test_each_call_fails_iommufd),
+        CASE(test_each_call_fails_no_iommu),
         CASE(test_rounds),
         CASE(test_free_all),
         CASE(test_one_map),

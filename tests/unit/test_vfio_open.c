@@ -443,20 +443,13 @@ static void test_device_refused(void **state)
 
 /* ---- without an IOMMU ---- */
 
-static void no_iommu(void)
-{
-    fake_group(1)->no_iommu = true;
-    fake.no_iommu_mode = true;
-    fake_file("/sys/kernel/iommu_groups/1/name", "vfio-noiommu\n");
-}
-
 static void test_no_iommu(void **state)
 {
     struct weir_device *d;
     struct weir_space *s;
 
     (void)state;
-    no_iommu();
+    fake_no_iommu(1);
     /* Never by itself. */
     fake_open_fails(w, A, NULL, -ENODEV, "no-iommu", &e);
     fake_contains(e.fix, "iommu=none");
@@ -486,7 +479,7 @@ static void test_no_iommu_refused(void **state)
     /* A container that was made for it takes no real group. */
     s = fake_new_space(w, WEIR_VFIO_NOIOMMU);
     fake_open_fails(w, A, s, -ENODEV, "device-attach", &e);
-    no_iommu();
+    fake_no_iommu(1);
     fake.euid = 1000;
     fake_open_fails(w, A "?iommu=none", NULL, -EACCES, "vfio-permission", &e);
     fake_contains(e.why, "CAP_SYS_RAWIO");

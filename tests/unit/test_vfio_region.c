@@ -81,6 +81,24 @@ static void test_regions(void **state)
     assert_int_equal(fake_reservations(), 0);
 }
 
+/* What may not be written, or read, is not mapped, whatever the kernel offers. */
+static void test_rights(void **state)
+{
+    static const uint32_t rights[] = {VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE, 0};
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct weir_device *d;
+
+        f->regions[0].flags = VFIO_REGION_INFO_FLAG_MMAP | rights[i];
+        d = fake_open_device(w, A, NULL);
+        assert_null(region(d, 0).map);
+        assert_int_equal(weir_region_write(d, 0, 0, "word", 4, &e), i == 1 ? 0 : -EACCES);
+        assert_int_equal(weir_read32(d, 0, 0), i == 0 ? 0 : UINT32_MAX);
+        weir_device_close(d);
+    }
+}
+
 /* Without a mapping each access is one call, as wide as it was asked for. */
 static void test_calls(void **state)
 {
@@ -147,22 +165,23 @@ static void test_areas(void **state)
     struct weir_region r;
 
     (void)state;
-    f->regions[2] = (struct fake_region){.size = 64 * KIB,
-                                         .flags = f->regions[0].flags,
-                                         .n_areas = 2,
-                                         .areas = {{0, 4 * KIB}, {8 * KIB, 56 * KIB}}};
+    f->regions[2] =
+        (struct fake_region){.size = 64 * KIB,
+                             .flags = f->regions[0].flags,
+                             .n_areas = 3,
+                             .areas = {{0, 4 * KIB}, {8 * KIB, 48 * KIB}, {60 * KIB, 4 * KIB}}};
     d = fake_open_device(w, A, NULL);
-    assert_int_equal(fake_open_maps(), 3);
-    /* The larger one is for pointers; the rest by calls. */
+    assert_int_equal(fake_open_maps(), 4);
+    /* The largest is for pointers; the rest by calls. */
     r = region(d, 2);
     assert_int_equal(r.map_first, 8 * KIB);
-    assert_int_equal(r.map_size, 56 * KIB);
+    assert_int_equal(r.map_size, 48 * KIB);
     for (uint64_t off = 0; off < 64 * KIB; off += 4 * KIB - 4)
         poke32(2, off, (uint32_t)off + 1);
     for (uint64_t off = 0; off < 64 * KIB; off += 4 * KIB - 4) {
         fake.access_len = 0;
         assert_int_equal(weir_read32(d, 2, off), off + 1);
-        assert_int_equal(fake.access_len != 0, off < 8 * KIB);
+        assert_int_equal(fake.access_len != 0, off < 8 * KIB || off >= 56 * KIB);
     }
     assert_int_equal(*(volatile uint32_t *)(volatile void *)(r.map + 4 * (4 * KIB - 4)),
                      4 * (4 * KIB - 4) + 1);
@@ -306,6 +325,35 @@ static void test_info_without_end(void **state)
     fake_open_fails(w, A, NULL, -EMSGSIZE, "vfio-region", &e);
     lie = is_huge;
     fake_open_fails(w, A, NULL, -EMSGSIZE, "vfio-region", &e);
+}
+
+static uint64_t odd_offset;
+
+static void is_elsewhere(struct vfio_region_info *info)
+{
+    info->offset = odd_offset;
+}
+
+/* Where in the file a region is said to be: what is not there is an error. */
+static void test_hostile_offset(void **state)
+{
+    static const uint64_t offsets[] = {UINT64_MAX, UINT64_MAX - FAKE_PAGE + 1, (uint64_t)1 << 63, 1,
+                                       FAKE_OFFSET(200)};
+
+    (void)state;
+    fake.tamper = tamper_region;
+    lie = is_elsewhere;
+    for (unsigned i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+        struct weir_device *d;
+        uint32_t v = 0;
+
+        odd_offset = offsets[i];
+        d = fake_open_device(w, A, NULL);
+        assert_null(region(d, 0).map);
+        assert_true(weir_region_read(d, 0, 0x100, &v, 4, &e) == 0 || v == UINT32_MAX);
+        assert_true(weir_region_write(d, 0, 0xfffc, &v, 4, &e) <= 0);
+        weir_device_close(d);
+    }
 }
 
 /* ---- sizes ---- */
@@ -509,12 +557,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_regions),
+        CASE(test_rights),
         CASE(test_calls),
         CASE(test_access_fails),
         CASE(test_areas),
         CASE(test_hostile_areas),
         CASE(test_hostile_capability),
         CASE(test_info_without_end),
+        CASE(test_hostile_offset),
         CASE(test_sizes),
         CASE(test_mmap_fails),
         CASE(test_info_fails),

@@ -200,6 +200,7 @@ static void test_count_without_end(void **state)
     for (unsigned i = 0; i < 4; i++) {
         more = cases[i].more;
         as = cases[i].as;
+        errno = 0;
         assert_int_equal(weir_device_hot_reset(d, &e), -ENOSPC);
         fake_failed(&e, -ENOSPC, "vfio-hot-reset");
     }

@@ -255,6 +255,23 @@ static void test_reopen_fails(void **state)
 
 /* ---- another device in its place ---- */
 
+/* The part that a pointer is for lies elsewhere. */
+static void test_another_part(void **state)
+{
+    (void)state;
+    f->regions[0].areas[0] = (struct fake_area){0, 4 * KIB};
+    f->regions[0].n_areas = 1;
+    start(WEIR_VFIO_CONTAINER);
+    assert_int_equal(weir_device_release(d, &e), 0);
+    f->regions[0].areas[0].offset = 8 * KIB;
+    assert_int_equal(weir_device_reopen(d, &e), -ENXIO);
+    fake_failed(&e, -ENXIO, "device-changed");
+    gone(1, 0);
+    f->regions[0].areas[0].offset = 0;
+    assert_int_equal(weir_device_reopen(d, &e), 0);
+    works();
+}
+
 static void another(const char *code)
 {
     assert_int_equal(weir_device_reopen(d, &e), -ENXIO);
@@ -418,9 +435,11 @@ static void test_close(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_type1),      CASE(test_iommufd),     CASE(test_not_unbound),  CASE(test_twice),
-        CASE(test_lost_first), CASE(test_still_dead),  CASE(test_reopen_fails), CASE(test_another),
-        CASE(test_refused),    CASE(test_other_group), CASE(test_one_of_two),   CASE(test_close),
+        CASE(test_type1),        CASE(test_iommufd),      CASE(test_not_unbound),
+        CASE(test_twice),        CASE(test_lost_first),   CASE(test_still_dead),
+        CASE(test_another),      CASE(test_another_part), CASE(test_refused),
+        CASE(test_other_group),  CASE(test_one_of_two),   CASE(test_close),
+        CASE(test_reopen_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,6 +34,7 @@ class Case:
     append: str = ''  # more of the kernel's command line
     memory: int = 256  # MiB
     packages: tuple = ()  # Debian packages whose files the guest has
+    programs: tuple = ()  # further programs of guest/*.c, for scripts: 'udpcheck' is in the path
     env: dict = dataclasses.field(default_factory=dict)  # environment of the test
     before: typing.Optional[typing.Callable] = None  # before(tmp, build), before models are served
     host: typing.Optional[typing.Callable] = None  # host(h), see machine.Host; runs beside the VM

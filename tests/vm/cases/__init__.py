@@ -1,3 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The files with cases; each has a list CASES."""
-FILES = ('boot', 'type1', 'refuse', 'kernel_vfio', 'ixgbe')
+FILES = (
+    'boot',
+    'type1',
+    'refuse',
+    'kernel_vfio',
+    'ixgbe',
+    'dpdk',
+)
