@@ -108,7 +108,7 @@ static void map_region(struct weir_vfio *v, const struct vfio_region_info *info,
     uint32_t n = 0;
 
     /* Registers that are written through a pointer must be writable. A BAR smaller than a page
-     * shares it with others, and the kernel does not offer it. */
+     * is left to calls, though the kernel may offer the whole page. */
     if (!(info->flags & VFIO_REGION_INFO_FLAG_MMAP) || !out->readable || !out->writable ||
         info->size > SIZE_MAX - page || (m->base && m->len != len)) /* another device came back */
         return;
