@@ -258,9 +258,8 @@ class Run:
                    '-cpu', 'host' if self.accel == 'kvm' else 'max',
                    '-smp', '1', '-m', str(case.memory), '-kernel', booted.image,
                    '-initrd', self.initrd(booted), '-append',
-                   # On a busy machine the kernel's check of its timer fails, and that is a panic.
-                   'console=ttyS0 quiet loglevel=4 panic=-1 oops=panic no_timer_check'
-                   f' {append} {case.append}',
+                   f'console=ttyS0 quiet loglevel=4 panic=-1 oops=panic {STARVED} {append} '
+                   f'{case.append}',
                    '-device', 'isa-debug-exit,iobase=0xf4,iosize=0x04']
         if models:
             # The models reach the guest's memory through a descriptor of it.
