@@ -8,9 +8,9 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_bind,     &command_dma_bench,  &command_doctor, &command_groups,
-    &command_model,    &command_ports,      &command_regs,   &command_restore,
-    &command_snapshot, &command_superpages, &command_unbind,
+    &command_bind,     &command_dma_bench, &command_doctor,     &command_groups,
+    &command_model,    &command_ports,     &command_regs,       &command_restore,
+    &command_snapshot, &command_space,     &command_superpages, &command_unbind,
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -15,7 +15,7 @@ struct command {
 };
 
 extern const struct command command_bind, command_dma_bench, command_doctor, command_groups,
-    command_model, command_ports, command_regs, command_restore, command_snapshot,
+    command_model, command_ports, command_regs, command_restore, command_snapshot, command_space,
     command_superpages, command_unbind;
 
 /* An instance with everything built in, whose log goes to stderr. */

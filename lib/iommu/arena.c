@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "lib/iommu/arena.h"
 #include "lib/iommu/backend.h"
+#include "lib/iommu/pages.h"
+#include "lib/iommu/place.h"
 #include "lib/iommu/reserve.h"
 #include "lib/mem/hugepage.h"
 #include "lib/mem/node.h"
@@ -14,7 +16,6 @@
 #include <unistd.h>
 
 #define MIB ((uint64_t)1 << 20)
-#define GIB ((uint64_t)1 << 30)
 
 static int no_memory(struct weir_error *e, const char *what, const char *name)
 {
@@ -80,7 +81,7 @@ static int map_segment(struct weir_arena *a, const struct weir_segment *s, struc
             .len = run->len,
             .fd = a->physical ? -1 : s->fd, /* sorted pages do not lie in the file's order */
             .offset = run->offset - offset_of(a, s),
-            .page = a->page,
+            .page = s->page,
             .name = a->name,
         };
         int r = weir_space_map(space, &mem, weir_iova(run->iova), prot, e);
@@ -119,7 +120,7 @@ static int add_run(struct weir_arena *a, uint64_t offset, uint64_t len, uint64_t
 /* Divide a new segment, the one that is not counted in bytes yet, into runs. */
 static int add_runs(struct weir_arena *a, const struct weir_segment *s, struct weir_error *e)
 {
-    uint64_t offset = offset_of(a, s), n = s->len / a->page, *addresses;
+    uint64_t offset = offset_of(a, s), n = s->len / s->page, *addresses;
     int r;
 
     if (!a->physical)
@@ -127,9 +128,9 @@ static int add_runs(struct weir_arena *a, const struct weir_segment *s, struct w
     addresses = calloc(n, sizeof(*addresses));
     if (!addresses)
         return no_memory(e, "grow", a->name);
-    r = weir_segment_sort(s, a->page, addresses, e);
+    r = weir_segment_sort(s, s->page, addresses, e);
     for (uint64_t i = 0; i < n && r == 0; i++)
-        if (add_run(a, offset + i * a->page, a->page, addresses[i]))
+        if (add_run(a, offset + i * s->page, s->page, addresses[i]))
             r = no_memory(e, "grow", a->name);
     free(addresses);
     return r;
@@ -141,10 +142,10 @@ static void drop_runs(struct weir_arena *a, const struct weir_segment *s)
         a->n_runs--;
 }
 
-/* Back the next len bytes. */
-static int add_segment(struct weir_arena *a, uint64_t len, struct weir_error *e)
+/* Back the next len bytes with pages of one size. */
+static int add_segment(struct weir_arena *a, uint64_t len, uint64_t page, struct weir_error *e)
 {
-    struct weir_backing backing = {.name = a->name, .page = a->page, .node = a->node};
+    struct weir_backing backing = {.name = a->name, .page = page, .node = a->node};
     struct weir_segment *s;
     unsigned mapped = 0;
     int r;
@@ -181,24 +182,54 @@ static int add_segment(struct weir_arena *a, uint64_t len, struct weir_error *e)
     return 0;
 }
 
+/* The last segment, of which nothing is allocated any more, goes. */
+static void drop_segment(struct weir_arena *a)
+{
+    struct weir_segment *s = &a->segments[a->n_segments - 1];
+
+    for (unsigned i = 0; i < a->n_spaces; i++)
+        pull_segment(a, s, a->spaces[i].space);
+    a->bytes -= s->len;
+    a->n_segments--;
+    drop_runs(a, s);
+    weir_segment_drop(s);
+}
+
+/* Back the next bytes, all of them or none; of mixed pages, each size is a segment. */
+static int add_segments(struct weir_arena *a, uint64_t bytes, struct weir_error *e)
+{
+    unsigned before = a->n_segments;
+    int r = 0;
+
+    while (bytes && r == 0) {
+        uint64_t page = a->page, len = bytes;
+
+        if (a->mixed)
+            len = weir_pages_next(a, a->bytes, bytes, &page);
+        r = add_segment(a, len, page, e);
+        bytes -= len;
+    }
+    while (r < 0 && a->n_segments > before) {
+        struct weir_segment *s = &a->segments[a->n_segments - 1];
+
+        weir_carve_shrink(&a->carve, offset_of(a, s), s->len); /* takes no memory: it is the end */
+        drop_segment(a);
+    }
+    return r;
+}
+
 /* Choose an IOVA range that is free in all the spaces it will be mapped into. */
 static int choose_iova(struct weir_arena *a, const struct weir_arena_options *opt,
                        unsigned iova_bits, struct weir_error *e)
 {
-    uint64_t max = iova_bits < 64 ? ((uint64_t)1 << iova_bits) - 1 : UINT64_MAX;
-    struct weir_iova_set set = {0};
-    bool found;
-    int r = weir_iova_free_set(a->weir, &set);
+    struct weir_place p = {
+        .len = a->max_bytes, .align = a->align, .page = a->page, .iova_bits = iova_bits};
+    int r = weir_place_find(a->weir, opt->spaces, opt->n_spaces, &p, &a->iova);
+    char bytes[32], align[32];
 
-    for (unsigned i = 0; i < opt->n_spaces && r == 0; i++)
-        r = weir_space_free_ranges(opt->spaces[i], &set);
-    found = r == 0 && weir_iova_set_find(&set, a->max_bytes, a->align, 0, 0, max, &a->iova);
-    weir_iova_set_clear(&set);
-    if (r < 0)
+    if (r == -ENOMEM)
         return no_memory(e, "make", a->name);
-    if (!found) {
-        char bytes[32], align[32];
-
+    if (r < 0)
         return weir_fail(
             e, -ENOSPC, "arena-no-iova",
             "make arena %s\nno IOVA range of %s aligned to %s is free below 2^%u in "
@@ -206,9 +237,28 @@ static int choose_iova(struct weir_arena *a, const struct weir_arena_options *op
             "ask for less max_bytes or smaller pages, free other arenas, or give wider "
             "devices (iova_bits) an arena of their own",
             a->name, weir_size_text(a->max_bytes, bytes, sizeof(bytes)),
-            weir_size_text(a->align, align, sizeof(align)), iova_bits, opt->n_spaces);
-    }
+            weir_size_text(a->page, align, sizeof(align)), iova_bits, opt->n_spaces);
     return 0;
+}
+
+/* Hugepages may lie in a row and make up the IOMMU's next larger page, at an IOVA that suits. */
+static void improve_iova(struct weir_arena *a, const struct weir_arena_options *opt,
+                         unsigned iova_bits)
+{
+    const struct weir_segment *s = &a->segments[0];
+    struct weir_place p = {.len = a->max_bytes, .iova_bits = iova_bits};
+    uint64_t iova;
+
+    if (s->page == weir_base_page() || /* those move */
+        !weir_place_physical(s->va, s->len, s->page, a->sizes, &p.align, &p.offset) ||
+        (a->iova & (p.align - 1)) == p.offset)
+        return;
+    p.page = p.align;
+    if (weir_place_find(a->weir, opt->spaces, opt->n_spaces, &p, &iova) < 0)
+        return;
+    for (unsigned i = 0; i < a->n_runs; i++)
+        a->runs[i].iova += iova - a->iova;
+    a->iova = iova;
 }
 
 static uint64_t round_up(uint64_t n, uint64_t page)
@@ -226,64 +276,27 @@ static int back(struct weir_arena *a, const struct weir_arena_options *opt, uint
     a->page = page;
     a->max_bytes = round_up(opt->max_bytes > opt->bytes ? opt->max_bytes : opt->bytes, page);
     /* An IOMMU uses its superpages only where address and IOVA are both aligned to them. */
-    a->align = a->max_bytes >= GIB ? GIB : a->max_bytes >= 2 * MIB ? 2 * MIB : page;
-    if (a->align < page || a->physical)
-        a->align = page;
+    a->align = a->physical ? page : weir_place_align(a->sizes, a->max_bytes, page);
     r = a->physical ? 0 : choose_iova(a, opt, iova_bits, e);
     if (r < 0)
         return r;
     r = weir_mem_reserve(a->max_bytes, a->align, &a->va, e);
     if (r < 0)
         return r;
-    r = add_segment(a, bytes, e);
-    if (r < 0)
+    r = add_segments(a, bytes, e);
+    if (r < 0) {
         weir_mem_release(a->va, a->max_bytes);
-    return r;
-}
-
-/* Base pages instead of hugepages work, but cost. Say how much and what would help. */
-static void warn_base_pages(struct weir_arena *a, const struct weir_arena_options *opt,
-                            uint64_t base)
-{
-    char command[200] = "", base_text[32], huge_text[32], bytes[32];
-    uint64_t sizes[WEIR_MAX_PAGE_SIZES], huge, need;
-    unsigned n = weir_hugepage_sizes(sizes, WEIR_MAX_PAGE_SIZES);
-    struct weir_hugepages pool = {0};
-
-    weir_size_text(base, base_text, sizeof(base_text));
-    weir_size_text(a->bytes, bytes, sizeof(bytes));
-    if (n == 0) {
-        weir_log(a->weir, WEIR_LOG_WARNING, "arena",
-                 "%s: this kernel has no hugepages; %s in pages of %s takes a device up to %" PRIu64
-                 " IOTLB entries",
-                 a->name, bytes, base_text, a->bytes / base);
-        return;
+        return r;
     }
-    huge = sizes[n - 1];
-    for (unsigned i = 0; i < n; i++) {
-        if (sizes[i] == 2 * MIB)
-            huge = sizes[i];
-    }
-    need = round_up(opt->bytes, huge) / huge;
-    if (weir_hugepage_pool("/sys", huge, a->node, &pool) == 0)
-        weir_hugepage_command(&pool, need, command, sizeof(command));
-    weir_size_text(huge, huge_text, sizeof(huge_text));
-    weir_log(a->weir, WEIR_LOG_WARNING, "arena",
-             "%s: too few hugepages (%" PRIu64 " of %s available, %" PRIu64
-             " needed), so %s come in pages of %s: a device needs up to %" PRIu64
-             " IOTLB entries, where %" PRIu64 " would do (%" PRIu64 "x). Try: %s",
-             a->name, pool.available, huge_text, need, bytes, base_text, a->bytes / base, need,
-             huge / base, command);
-}
-
-static int no_hugepages(const struct weir_arena *a, struct weir_error *e)
-{
-    return weir_fail(e, -ENOMEM, "arena-no-hugepages",
-                     "make arena %s for devices without an IOMMU\nthey need hugepages, whose "
-                     "physical addresses stay, and no size has enough of them\n"
-                     "echo 128 > /proc/sys/vm/nr_hugepages, early: physically contiguous memory "
-                     "gets rare",
-                     a->name);
+    if (!a->physical)
+        improve_iova(a, opt, iova_bits);
+    /* What buffers can be aligned to. */
+    a->align |= a->iova;
+    a->align &= -a->align;
+    if (a->segments[0].page == weir_base_page() &&
+        (a->mixed ? a->bytes >= 2 * MIB : opt->page != a->page))
+        weir_pages_warn(a, opt->bytes);
+    return 0;
 }
 
 /* Try hugepages from the largest size that makes sense, then base pages. */
@@ -312,40 +325,14 @@ static int back_with_best(struct weir_arena *a, const struct weir_arena_options 
         weir_log(a->weir, WEIR_LOG_INFO, "arena", "%s: %s: %s", a->name, err.what, err.why);
     }
     if (a->physical)
-        return no_hugepages(a, e);
-    r = back(a, opt, base, iova_bits, e);
-    if (r == 0)
-        warn_base_pages(a, opt, base);
-    return r;
-}
-
-static int check_page(uint64_t page, const char *name, struct weir_error *e)
-{
-    uint64_t sizes[WEIR_MAX_PAGE_SIZES];
-    unsigned n = weir_hugepage_sizes(sizes, WEIR_MAX_PAGE_SIZES);
-    char list[200], text[32];
-    size_t len;
-
-    if (page == weir_base_page())
-        return 0;
-    len = (size_t)snprintf(list, sizeof(list), "%s",
-                           weir_size_text(weir_base_page(), text, sizeof(text)));
-    for (unsigned i = 0; i < n; i++) {
-        if (sizes[i] == page)
-            return 0;
-        if (len < sizeof(list))
-            len += (size_t)snprintf(list + len, sizeof(list) - len, ", %s",
-                                    weir_size_text(sizes[i], text, sizeof(text)));
-    }
-    return weir_fail(e, -EINVAL, "arena-page",
-                     "make arena %s\nthis machine has no pages of %s\nit has: %s", name,
-                     weir_size_text(page, text, sizeof(text)), list);
+        return weir_pages_none(a, e);
+    return back(a, opt, base, iova_bits, e);
 }
 
 static int check_options(const struct weir *w, const struct weir_arena_options *opt,
                          const char *name, struct weir_error *e)
 {
-    uint64_t page = opt->page ? opt->page : weir_base_page();
+    uint64_t page = opt->page > WEIR_MIXED_PAGES ? opt->page : weir_base_page();
 
     if (opt->bytes == 0)
         return weir_fail(e, -EINVAL, "arena-size",
@@ -355,8 +342,8 @@ static int check_options(const struct weir *w, const struct weir_arena_options *
                          "make arena %s\nmax_bytes (%" PRIu64 ") is less than bytes (%" PRIu64
                          ")\nleave max_bytes 0 if it need not grow",
                          name, opt->max_bytes, opt->bytes);
-    if (opt->page) {
-        int r = check_page(opt->page, name, e);
+    if (opt->page > WEIR_MIXED_PAGES) {
+        int r = weir_pages_check(opt->page, name, e);
 
         if (r < 0)
             return r;
@@ -416,10 +403,14 @@ struct weir_arena *weir_arena_new(struct weir *w, const struct weir_arena_option
     for (unsigned i = 0; i < opt->n_spaces && r == 0; i++)
         a->physical |= weir_space_is_physical(opt->spaces[i]);
     if (r == 0 && a->physical && opt->page == weir_base_page())
-        r = no_hugepages(a, e);
-    if (r == 0)
-        r = opt->page ? back(a, opt, opt->page, iova_bits, e)
-                      : back_with_best(a, opt, iova_bits, e);
+        r = weir_pages_none(a, e);
+    if (r == 0) {
+        a->sizes = weir_place_pages(opt->spaces, opt->n_spaces);
+        a->mixed = opt->page == WEIR_MIXED_PAGES && !a->physical;
+        r = a->mixed                       ? back(a, opt, weir_base_page(), iova_bits, e)
+            : opt->page > WEIR_MIXED_PAGES ? back(a, opt, opt->page, iova_bits, e)
+                                           : back_with_best(a, opt, iova_bits, e);
+    }
     if (r < 0) {
         weir_carve_clear(&a->carve);
         free(a->segments);
@@ -467,7 +458,7 @@ int weir_arena_grow(struct weir_arena *a, uint64_t bytes, struct weir_error *e)
                          " and was made for %" PRIu64 " at most\ngive it a larger max_bytes",
                          a->name, bytes, a->bytes, a->max_bytes);
     /* What is left is whole pages, so rounding up does not leave it. */
-    return add_segment(a, round_up(bytes, a->page), e);
+    return add_segments(a, round_up(bytes, a->page), e);
 }
 
 int weir_arena_shrink(struct weir_arena *a, struct weir_error *e)
@@ -488,12 +479,7 @@ int weir_arena_shrink(struct weir_arena *a, struct weir_error *e)
                          a->name, s->len, offset);
     if (r < 0)
         return no_memory(e, "shrink", a->name);
-    for (unsigned i = 0; i < a->n_spaces; i++)
-        pull_segment(a, s, a->spaces[i].space);
-    a->bytes -= s->len;
-    a->n_segments--;
-    drop_runs(a, s);
-    weir_segment_drop(s);
+    drop_segment(a);
     return 0;
 }
 
@@ -506,7 +492,7 @@ void weir_arena_info(const struct weir_arena *a, struct weir_arena_info *info)
         .bytes = a->bytes,
         .max_bytes = a->max_bytes,
         .used = a->carve.bytes,
-        .page = a->page,
+        .page = a->segments[0].page,
         .node = a->node,
         .segments = a->n_segments,
         .spaces = a->n_spaces,
@@ -669,6 +655,29 @@ int weir_dma_alloc(struct weir_arena *a, size_t len, size_t align, struct weir_d
         .len = len,
     };
     return 0;
+}
+
+int weir_arena_mem(const struct weir_arena *a, const struct weir_dma *dma, struct weir_mem *mem,
+                   struct weir_error *e)
+{
+    uint64_t offset = (uint64_t)((uintptr_t)dma->va - (uintptr_t)a->va);
+
+    for (const struct weir_segment *s = a->segments; s < a->segments + a->n_segments; s++) {
+        uint64_t at = offset - offset_of(a, s);
+
+        if (offset < offset_of(a, s) || at >= s->len || dma->len > s->len - at)
+            continue;
+        *mem = (struct weir_mem){.va = dma->va,
+                                 .len = dma->len,
+                                 .fd = a->physical ? -1 : s->fd,
+                                 .offset = at,
+                                 .page = s->page,
+                                 .name = a->name};
+        return 0;
+    }
+    return weir_fail(e, -EINVAL, "arena-not-of-it",
+                     "look for the memory of a buffer in arena %s\n%zu bytes at %p are not in it",
+                     a->name, dma->len, dma->va);
 }
 
 void weir_dma_free(struct weir_arena *a, struct weir_dma *dma)

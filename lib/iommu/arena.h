@@ -31,10 +31,12 @@ struct weir_arena {
     uint64_t iova;
     uint64_t bytes;     /* backed */
     uint64_t max_bytes; /* reserved */
-    uint64_t page;
-    uint64_t align; /* of va and iova */
-    bool physical;  /* IOVAs are physical addresses, iova is 0 */
-    int node;       /* bound to it; -1 if not */
+    uint64_t page;      /* of all of it; the smallest, if mixed */
+    bool mixed;         /* each segment has pages of its own */
+    uint64_t sizes;     /* of IOMMU pages that IOVAs are chosen for */
+    uint64_t align;     /* of va and iova */
+    bool physical;      /* IOVAs are physical addresses, iova is 0 */
+    int node;           /* bound to it; -1 if not */
     struct weir_segment *segments;
     unsigned n_segments, cap_segments;
     struct weir_run *runs; /* by offset */

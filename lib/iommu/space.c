@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "lib/core/probe.h"
 #include "lib/iommu/backend.h"
+#include "lib/iommu/publish.h"
 #include "lib/iommu/reserve.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@ struct mapping {
     uint64_t first, last;
     struct weir_mem mem; /* its name points to name */
     unsigned prot;
+    uint32_t slot; /* where it is published */
     char *name;
 };
 
@@ -32,10 +34,47 @@ struct weir_space {
     struct weir_arena **arenas; /* mapped here; they want to know when it goes */
     unsigned n_arenas, cap_arenas;
     unsigned devices;
+    uint64_t made, removed;
+    struct weir_publish publish;
     bool owned; /* goes with its last device */
 };
 
 static size_t search(const struct weir_space *s, uint64_t iova);
+
+/* After weir_publish_begin(), or what changed is no mapping. */
+static void publish(struct weir_space *s)
+{
+    struct weir_publish_header h = {.page_sizes = s->page_sizes,
+                                    .max_maps = s->max_maps,
+                                    .maps = s->n_maps,
+                                    .bytes = s->bytes,
+                                    .made = s->made,
+                                    .removed = s->removed,
+                                    .devices = s->devices};
+
+    weir_publish_begin(&s->publish);
+    snprintf(h.kind, sizeof(h.kind), "%s", s->ops->kind);
+    while (h.n_ranges < s->usable.n && h.n_ranges < WEIR_PUBLISH_RANGES) {
+        h.ranges[h.n_ranges] = s->usable.r[h.n_ranges];
+        h.n_ranges++;
+    }
+    weir_publish_end(&s->publish, &h);
+}
+
+static void publish_mapping(struct weir_space *s, struct mapping *m)
+{
+    struct weir_publish_slot slot = {.iova = m->first,
+                                     .len = m->mem.len,
+                                     .va = (uintptr_t)m->mem.va,
+                                     .page = m->mem.page,
+                                     .prot = m->prot};
+
+    snprintf(slot.name, sizeof(slot.name), "%s", m->name);
+    weir_publish_begin(&s->publish);
+    m->slot = weir_publish_add(&s->publish, &slot);
+    s->made++;
+    publish(s);
+}
 
 static void destroy(struct weir_space *s)
 {
@@ -44,6 +83,7 @@ static void destroy(struct weir_space *s)
         weir_arena_space_gone(s->arenas[--s->n_arenas], s);
     if (s->ops->free)
         s->ops->free(s);
+    weir_publish_close(&s->publish);
     for (size_t i = 0; i < s->n_maps; i++)
         free(s->maps[i].name);
     free(s->maps);
@@ -86,6 +126,8 @@ struct weir_space *weir_space_make(struct weir *w, const struct weir_space_ops *
     s->priv = priv;
     s->page_sizes = page_sizes;
     s->max_maps = max_maps;
+    weir_publish_open(&s->publish);
+    publish(s);
     weir_object_add(w, &s->object, WEIR_RANK_SPACE, object_free);
     return s;
 }
@@ -113,6 +155,7 @@ bool weir_space_is_physical(const struct weir_space *s)
 void weir_space_ref(struct weir_space *s)
 {
     s->devices++;
+    publish(s);
 }
 
 void weir_space_own(struct weir_space *s)
@@ -125,6 +168,8 @@ void weir_space_unref(struct weir_space *s)
     s->devices--;
     if (s->devices == 0 && s->owned)
         destroy(s);
+    else
+        publish(s);
 }
 
 const char *weir_space_mapping_in(const struct weir_space *s, uint64_t first, uint64_t last,
@@ -174,6 +219,7 @@ int weir_space_reshape(struct weir_space *s, uint64_t page_sizes,
     s->usable = usable;
     s->page_sizes = page_sizes;
     s->max_maps = max_maps;
+    publish(s);
     return 0;
 }
 
@@ -391,6 +437,7 @@ int weir_space_map(struct weir_space *s, const struct weir_mem *mem, weir_iova_t
     s->maps[at] = m;
     s->n_maps++;
     s->bytes += mem->len;
+    publish_mapping(s, &s->maps[at]);
     WEIR_PROBE4(space_map, m.name, iova.addr, mem->len, prot);
     weir_log(s->weir, WEIR_LOG_DEBUG, "iommu",
              "%s space: mapped %s, %zu bytes, IOVA %#" PRIx64 ", rights %u", s->ops->kind, name,
@@ -428,9 +475,13 @@ int weir_space_unmap(struct weir_space *s, weir_iova_t iova, size_t len, struct 
     weir_log(s->weir, WEIR_LOG_DEBUG, "iommu", "%s space: unmapped %s, %zu bytes, IOVA %#" PRIx64,
              s->ops->kind, m->name, len, iova.addr);
     free(m->name);
+    weir_publish_begin(&s->publish);
+    weir_publish_remove(&s->publish, m->slot);
     s->n_maps--;
     memmove(m, m + 1, (s->n_maps - at) * sizeof(*m));
     s->bytes -= len;
+    s->removed++;
+    publish(s);
     return r;
 }
 

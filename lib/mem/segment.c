@@ -195,7 +195,7 @@ int weir_segment_make(struct weir_segment *s, const struct weir_backing *b, uint
         if (limit.room < len)
             return short_of_pages(b, len, -ENOMEM, e);
     }
-    *s = (struct weir_segment){.va = va, .len = len};
+    *s = (struct weir_segment){.va = va, .len = len, .page = b->page};
     s->fd = make_fd(b, len, e);
     if (s->fd < 0)
         return s->fd;

@@ -11,6 +11,7 @@
 struct weir_segment {
     uint8_t *va;
     uint64_t len;
+    uint64_t page; /* behind it */
     int fd;
     uint64_t fresh; /* nobody wrote at or above this offset: what is there is zero */
 };

@@ -104,6 +104,8 @@ static int do_dma_map(void *user, uint64_t iova, uint64_t size, uint32_t prot, i
     unsigned p = (prot & VFIO_DMA_MAP_FLAG_READ ? WEIR_PROT_READ : 0u) |
                  (prot & VFIO_DMA_MAP_FLAG_WRITE ? WEIR_PROT_WRITE : 0u);
 
+    weir_log(s->weir, WEIR_LOG_DEBUG, "server", "DMA_MAP %#llx, %llu bytes, rights %u",
+             (unsigned long long)iova, (unsigned long long)size, p);
     return weir_client_memory_map(s->memory, iova, size, p, fd, offset);
 }
 

@@ -14,15 +14,17 @@
 static const char usage[] =
     "usage: weir dma-bench [OPTION]... [DEVICE]...\n"
     "       weir dma-bench --compare A.json B.json [--html FILE]\n\n"
-    "Measures what DMA costs here: mapping and unmapping, devices that send to themselves, the "
-    "CPU\n"
-    "copying for comparison, and how many pages a device can use in turn before the IOMMU's cache "
-    "is\n"
-    "too small. DEVICE is as for weir ports; model:x540 by default, whose times are those of this\n"
+    "Measures what DMA costs here: mapping and unmapping, network devices that send to "
+    "themselves,\n"
+    "devices that copy memory, polled and by interrupt, the CPU copying for comparison, and how "
+    "many\n"
+    "pages a device can use in turn before the IOMMU's cache is too small. DEVICE is as for weir\n"
+    "ports, or one that copies; model:x540 and model:edu by default, whose times are those of "
+    "this\n"
     "CPU standing in for hardware. Says what it could not measure, and why.\n\n"
     "  --only LIST       of map, copy, throughput, latency, iotlb (all)\n"
     "  --page LIST       sizes of the pages behind the memory (4K,2M,1G, what there is of them)\n"
-    "  --length LIST     of a mapping or a copy (64K,2M,64M,1G; 4K,64K,1M,16M)\n"
+    "  --length LIST     of a mapping or a copy (64K,2M,64M,1G; 4K,64K,...)\n"
     "  --frame LIST      of a frame, bytes without CRC (60,512,1514)\n"
     "  --ring LIST       descriptors in a ring (512)\n"
     "  --burst LIST      packets in a call (32)\n"
@@ -102,6 +104,7 @@ struct weir_arena *bench_arena(struct bench *b, struct weir *w, uint64_t bytes, 
         .bytes = bytes,
         .page = page,
         .node = node == BENCH_NONE ? WEIR_ANY_NODE : WEIR_NODE((int)node),
+        .iova_bits = b->iova_bits,
         .spaces = &space,
         .n_spaces = space ? 1 : 0,
     };
@@ -203,6 +206,26 @@ static void describe(struct bench_result *r)
     strftime(r->when, sizeof r->when, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
+/* What a device is good for. */
+static void engine(struct bench *b, unsigned tests, const char *device)
+{
+    bool throughput = tests & 1u << TEST_THROUGHPUT, latency = tests & 1u << TEST_LATENCY;
+
+    if (!(tests & (1u << TEST_THROUGHPUT | 1u << TEST_LATENCY | 1u << TEST_IOTLB)))
+        return;
+    if (bench_is_channel(b, device)) {
+        if (!b->given[BENCH_LENGTH])
+            parse_list("4K,64K", BENCH_LENGTH, &b->list[BENCH_LENGTH]);
+        if (throughput || latency)
+            bench_channel(b, device, throughput, latency);
+        return;
+    }
+    bench_net(b, device, throughput, latency, tests & 1u << TEST_IOTLB);
+    if (throughput || latency)
+        bench_note(&b->result, "%s by interrupt: ports are polled; they have no receive interrupts",
+                   device);
+}
+
 static void measure(struct bench *b, unsigned tests)
 {
     default_lists(b);
@@ -212,10 +235,8 @@ static void measure(struct bench *b, unsigned tests)
         map_or_copy(b, "64K,2M,64M,1G", bench_map);
     if (tests & 1u << TEST_COPY)
         map_or_copy(b, "4K,64K,1M,16M", bench_copy);
-    bench_net(b, tests & 1u << TEST_THROUGHPUT, tests & 1u << TEST_LATENCY,
-              tests & 1u << TEST_IOTLB);
-    if (tests & (1u << TEST_THROUGHPUT | 1u << TEST_LATENCY))
-        bench_note(&b->result, "by interrupt: ports are polled; they have no receive interrupts");
+    for (unsigned d = 0; d < b->n_devices; d++)
+        engine(b, tests, b->devices[d]);
     if (b->interactive)
         fputs("\r\033[K", stderr);
 }
@@ -378,13 +399,14 @@ static int parse(int argc, char **argv, struct bench *b, unsigned *tests, struct
 
 static int run(int argc, char **argv)
 {
-    static char model[] = "model:x540";
-    static char *by_default[] = {model};
+    static char x540[] = "model:x540", edu[] = "model:edu";
+    static char *by_default[] = {x540, edu};
     struct bench b = {.reps = 5,
                       .time_ns = 100000000,
                       .interactive = isatty(STDERR_FILENO),
                       .devices = by_default,
-                      .n_devices = 1};
+                      .n_devices = 2,
+                      .by_default = true};
     unsigned tests = (1u << N_TESTS) - 1;
     struct output out = {0};
     int status = parse(argc, argv, &b, &tests, &out);
@@ -395,6 +417,7 @@ static int run(int argc, char **argv)
         return compare(argv + optind, &out);
     if (optind < argc) {
         b.devices = argv + optind;
+        b.by_default = false;
         b.n_devices = (unsigned)(argc - optind);
     }
     measure(&b, tests);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * weir dma-bench: what DMA costs on this machine. bench.c reads the command line and runs the
- * tests, each in a file of its own (map.c, copy.c, net.c). They all add rows to one result: a test,
- * the variables it was run with, a metric and the spread of its repetitions. table.c, json.c and
- * html.c show a result, or two side by side.
+ * tests, each in a file of its own (map.c, copy.c, channel.c, net.c). They all add rows to one
+ * result: a test, the variables it was run with, a metric and the spread of its repetitions.
+ * table.c, json.c and html.c show a result, or two side by side.
  */
 #ifndef WEIR_TOOLS_DMA_BENCH_H
 #define WEIR_TOOLS_DMA_BENCH_H
@@ -69,7 +69,9 @@ struct bench {
     uint64_t time_ns; /* of a repetition */
     char **devices;
     unsigned n_devices;
-    bool interactive; /* progress goes to a terminal */
+    bool by_default;    /* nobody named them */
+    unsigned iova_bits; /* of the device that memory is made for; 0: as usual */
+    bool interactive;   /* progress goes to a terminal */
     unsigned step, steps;
     struct bench_result result;
     uint64_t seed;
@@ -105,7 +107,9 @@ struct weir_arena *bench_arena(struct bench *b, struct weir *w, uint64_t bytes, 
 /* The tests. */
 void bench_map(struct bench *b);
 void bench_copy(struct bench *b);
-void bench_net(struct bench *b, bool throughput, bool latency, bool iotlb);
+void bench_channel(struct bench *b, const char *device, bool throughput, bool latency);
+bool bench_is_channel(struct bench *b, const char *device); /* not a network controller */
+void bench_net(struct bench *b, const char *device, bool throughput, bool latency, bool iotlb);
 
 /* Output; FILE "-" is standard output. 0, or 1 after saying what went wrong. */
 void bench_table(const struct bench_result *r, FILE *f);

@@ -570,23 +570,21 @@ static void each(struct bench *b, const char *device, bool tput, bool lat)
                     }
 }
 
-void bench_net(struct bench *b, bool tput, bool lat, bool iotlb)
+void bench_net(struct bench *b, const char *device, bool tput, bool lat, bool iotlb)
 {
-    for (unsigned d = 0; d < b->n_devices; d++) {
-        if (tput || lat)
-            each(b, b->devices[d], tput, lat);
-        for (unsigned p = 0; iotlb && p < b->list[BENCH_PAGE].n; p++)
-            for (unsigned t = 0; t < b->list[BENCH_IOTLB].n; t++)
-                for (unsigned f = 0; f < b->list[BENCH_FOOTPRINT].n; f++) {
-                    const struct setup s = {
-                        .device = b->devices[d],
-                        .page = value(b, BENCH_PAGE, p),
-                        .node = value(b, BENCH_NODE, 0),
-                        .ring = b->given[BENCH_RING] ? (unsigned)value(b, BENCH_RING, 0) : 64,
-                        .burst = 32,
-                    };
+    if (tput || lat)
+        each(b, device, tput, lat);
+    for (unsigned p = 0; iotlb && p < b->list[BENCH_PAGE].n; p++)
+        for (unsigned t = 0; t < b->list[BENCH_IOTLB].n; t++)
+            for (unsigned f = 0; f < b->list[BENCH_FOOTPRINT].n; f++) {
+                const struct setup s = {
+                    .device = device,
+                    .page = value(b, BENCH_PAGE, p),
+                    .node = value(b, BENCH_NODE, 0),
+                    .ring = b->given[BENCH_RING] ? (unsigned)value(b, BENCH_RING, 0) : 64,
+                    .burst = 32,
+                };
 
-                    footprint(b, s, value(b, BENCH_FOOTPRINT, f), value(b, BENCH_IOTLB, t));
-                }
-    }
+                footprint(b, s, value(b, BENCH_FOOTPRINT, f), value(b, BENCH_IOTLB, t));
+            }
 }

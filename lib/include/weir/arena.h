@@ -20,11 +20,25 @@
  * weir_arena_free(mem);
  * @endcode
  *
+ * Its IOVA is chosen so that the IOMMU's superpages fit: a multiple of the largest page that any of
+ * the spaces has, or that an x86 machine has (4 KiB, 2 MiB, 1 GiB), and that the arena is as long
+ * as; so is its address. Where such a range is not free, of the next smaller that is, down to the
+ * backing page. If hugepages can be seen to make up a larger page of the IOMMU (physical addresses
+ * are shown to root only), the IOVA is congruent to them instead (weir/superpage.h).
+ *
+ * Rule of mapping: one MAP for each segment, however large. VFIO takes no mapping apart, so what
+ * can go by itself, a segment, is mapped by itself; nothing smaller is. A growth is one segment,
+ * and one for each page size in an arena of mixed pages. A container allows 65535 mappings
+ * (dma_entry_limit): an arena that grows often does so in large steps. Without an IOMMU it is one
+ * for each piece that is contiguous physically, into which buffers fit. What is mapped into a space
+ * already is not mapped again, whoever asks: all devices in the space share it.
+ *
  * Threads: one at a time.
  */
 #ifndef WEIR_ARENA_H
 #define WEIR_ARENA_H
 
+#include <weir/space.h>
 #include <weir/types.h>
 
 WEIR_BEGIN_DECLS
@@ -36,7 +50,10 @@ struct weir_arena_options {
     uint64_t bytes;     /**< memory to back at once; rounded up to whole pages. Required. */
     uint64_t max_bytes; /**< what it may grow to; default bytes */
     uint64_t page;      /**< backing page size: 4 KiB, 2 MiB, 1 GiB; 0 picks the largest hugepage of
-                             which the pool has enough, else 4 KiB with a warning */
+                             which the pool has enough, else 4 KiB with a warning;
+                             WEIR_MIXED_PAGES: the largest first, as many as the pool has and the
+                             length takes, then the next smaller, so that nothing is rounded up.
+                             Without an IOMMU that is as 0. */
     int node; /**< WEIR_NODE(n): NUMA node n holds all of it; WEIR_ANY_NODE, 0: the caller's own as
                    far as it goes */
     unsigned iova_bits; /**< width of the narrowest device that will use it; default 39, what every
@@ -45,6 +62,9 @@ struct weir_arena_options {
                                            intersected. Others may be added later if they fit. */
     unsigned n_spaces;
 };
+
+/** For weir_arena_options.page. */
+#define WEIR_MIXED_PAGES 1
 
 #define WEIR_ANY_NODE 0
 #define WEIR_NODE(n)  ((n) + 1)
@@ -62,8 +82,8 @@ struct weir_arena *weir_arena_new(struct weir *w, const struct weir_arena_option
 /** Unmap it from every space and free it. Buffers carved from it are gone. NULL is fine. */
 void weir_arena_free(struct weir_arena *a);
 
-/** Add a segment of at least @a bytes, mapped into every space the arena is in. -ENOSPC beyond
- *  max_bytes. */
+/** Add a segment of at least @a bytes (of mixed pages, one for each size that it takes), mapped
+ *  into every space the arena is in. -ENOSPC beyond max_bytes. */
 int weir_arena_grow(struct weir_arena *a, uint64_t bytes, struct weir_error *e);
 
 /** Drop the last segment; -EBUSY if buffers in it are allocated or it is the only one. */
@@ -76,7 +96,7 @@ struct weir_arena_info {
     uint64_t bytes;     /**< backed now */
     uint64_t max_bytes; /**< reserved */
     uint64_t used;      /**< allocated to buffers */
-    uint64_t page;      /**< backing page size */
+    uint64_t page;      /**< backing page size; the largest of mixed ones */
     int node;           /**< -1 if not bound */
     unsigned segments;
     unsigned spaces; /**< number of spaces it is mapped into */
@@ -103,6 +123,11 @@ int weir_arena_unmap(struct weir_arena *a, struct weir_space *space, struct weir
  * @param align power of two, at most the arena's alignment; 0 for a cache line
  */
 int weir_dma_alloc(struct weir_arena *a, size_t len, size_t align, struct weir_dma *out,
+                   struct weir_error *e);
+
+/** The memory behind a buffer, as weir_space_map() and weir_dma_gather() take it. @a mem is good as
+ *  long as the buffer. -EINVAL if it is not of this arena. */
+int weir_arena_mem(const struct weir_arena *a, const struct weir_dma *dma, struct weir_mem *mem,
                    struct weir_error *e);
 
 /** Give a buffer back; @a dma is cleared. */

@@ -111,6 +111,46 @@ int weir_space_find(struct weir_space *s, uint64_t len, uint64_t align, unsigned
 /** Free a space that no device is in. NULL is fine. Spaces a device made for itself go with it. */
 void weir_space_free(struct weir_space *s);
 
+/** A mapping, as weir_space_view has it. */
+struct weir_space_mapping {
+    weir_iova_t iova;
+    uint64_t len, va; /**< va: in the process that the space is in */
+    uint64_t page;    /**< size of the pages behind it; 0 if not known */
+    unsigned prot;    /**< enum weir_prot */
+    char name[64];
+};
+
+/** What a space held when it was looked at. */
+struct weir_space_view {
+    char kind[16]; /**< as in weir_space_info */
+    uint64_t page_sizes, max_maps, bytes;
+    uint64_t made, removed; /**< mappings since the space is there */
+    unsigned devices;
+    const struct weir_iova_range *ranges; /**< usable; the first 64 */
+    unsigned n_ranges;
+    unsigned n_mappings;
+    const struct weir_space_mapping *mappings; /**< sorted by IOVA */
+};
+
+/**
+ * Look at a space from outside. Each space says what it holds in a memfd named weir-space, which
+ * whoever may look into its process finds as /proc/PID/fd/N; nothing of it is believed before it
+ * is checked. That takes no thread, no socket, and no time of the space's but when it maps.
+ *
+ * @param fd  number of the descriptor to go on behind, -1 at first; of the one that was found
+ * @param out what is there, to be freed; NULL if it could not be read, which @a e explains
+ * @return 1 if there was a further one, 0 if not, or -errno with "space-view-process" if the
+ * process cannot be looked into
+ */
+int weir_space_view_next(int pid, int *fd, struct weir_space_view **out, struct weir_error *e);
+
+/** The same of a descriptor at hand. NULL: -EINVAL "space-view" if it is no such file, -EAGAIN
+ *  "space-view-busy" if it changes too often. */
+struct weir_space_view *weir_space_view_fd(int fd, struct weir_error *e);
+
+/** NULL is fine. */
+void weir_space_view_free(struct weir_space_view *v);
+
 WEIR_END_DECLS
 
 #endif

@@ -29,6 +29,7 @@
 #include <weir/channel.h>
 #include <weir/device.h>
 #include <weir/error.h>
+#include <weir/gather.h>
 #include <weir/host.h>
 #include <weir/io.h>
 #include <weir/model.h>

@@ -5,6 +5,7 @@ FILES = (
     'type1',
     'refuse',
     'kernel_vfio',
+    'superpages',
     'ixgbe',
     'dpdk',
 )

@@ -18,6 +18,8 @@
 static unsigned maps, unmaps;
 static uint64_t mapped_bytes;
 static double in_kernel;
+static int mapped_in; /* descriptor of the last MAP */
+static uint8_t last_map[64];
 
 int __real_ioctl(int fd, unsigned long request, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
@@ -34,9 +36,13 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
     if (request == VFIO_IOMMU_MAP_DMA) {
         maps++;
         mapped_bytes += ((struct vfio_iommu_type1_dma_map *)arg)->size;
+        mapped_in = fd;
+        memcpy(last_map, arg, sizeof(struct vfio_iommu_type1_dma_map));
     } else if (request == ABI_IOAS_MAP) {
         maps++;
         mapped_bytes += ((struct abi_ioas_map *)arg)->len;
+        mapped_in = fd;
+        memcpy(last_map, arg, sizeof(struct abi_ioas_map));
     } else if (request == VFIO_IOMMU_UNMAP_DMA || request == ABI_IOAS_UNMAP) {
         unmaps++;
     }
@@ -82,6 +88,62 @@ static void one_map_for_a_gigabyte(void **state)
     assert_true(whole - in_kernel < 0.05);
     must(weir_arena_unmap(arena, info.space, &e), &e);
     assert_int_equal(unmaps, 1);
+    weir_free(w);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static void bare_unmap(bool iommufd)
+{
+    const struct abi_ioas_map *i = (const void *)last_map;
+    const struct vfio_iommu_type1_dma_map *t = (const void *)last_map;
+    struct abi_ioas_unmap u = {.size = sizeof(u), .ioas = i->ioas, .iova = i->iova, .len = i->len};
+    struct vfio_iommu_type1_dma_unmap v = {.argsz = sizeof(v), .iova = t->iova, .size = t->size};
+
+    assert_int_equal(iommufd ? __real_ioctl(mapped_in, ABI_IOAS_UNMAP, &u)
+                             : __real_ioctl(mapped_in, VFIO_IOMMU_UNMAP_DMA, &v),
+                     0);
+}
+
+/* 1 GiB through the library, and by the same ioctl called by itself, in turn. */
+static void costs_as_one_ioctl(void **state)
+{
+    enum { TIMES = 21 };
+    struct weir *w = vm_instance();
+    bool iommufd = strcmp(getenv("API"), "iommufd") == 0;
+    struct weir_arena_options o = {
+        .size = sizeof(o), .bytes = (uint64_t)1 << 30, .page = HUGE, .iova_bits = 39};
+    struct weir_arena *arena = weir_arena_new(w, &o, NULL);
+    struct weir_device *d = weir_device_open(w, vm_device(0), NULL, NULL);
+    struct weir_device_info info;
+    double ours[TIMES], bare[TIMES], start;
+    struct weir_error e;
+
+    (void)state;
+    weir_device_info(d, &info);
+    for (int i = -1; i < TIMES; i++) { /* the first warms up */
+        start = vm_seconds();
+        must(weir_arena_map(arena, info.space, WEIR_PROT_RW, &e), &e);
+        ours[i < 0 ? 0 : i] = vm_seconds() - start;
+        must(weir_arena_unmap(arena, info.space, &e), &e);
+        start = vm_seconds();
+        assert_int_equal(
+            __real_ioctl(mapped_in, iommufd ? ABI_IOAS_MAP : VFIO_IOMMU_MAP_DMA, last_map), 0);
+        bare[i < 0 ? 0 : i] = vm_seconds() - start;
+        bare_unmap(iommufd);
+    }
+    qsort(ours, TIMES, sizeof(*ours), ascending);
+    qsort(bare, TIMES, sizeof(*bare), ascending);
+    printf("# mapping 1 GiB through %s: %.3f ms, one bare ioctl %.3f ms, ratio %.3f (medians of "
+           "%d)\n",
+           getenv("API"), ours[TIMES / 2] * 1e3, bare[TIMES / 2] * 1e3,
+           ours[TIMES / 2] / bare[TIMES / 2], TIMES);
+    assert_true(ours[TIMES / 2] <= 1.1 * bare[TIMES / 2]);
     weir_free(w);
 }
 
@@ -251,7 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_map_for_a_gigabyte),  cmocka_unit_test(one_map_for_each_piece),
         cmocka_unit_test(channel_a_hundred_times), cmocka_unit_test(port_a_hundred_times),
-        cmocka_unit_test(two_groups_in_one_space),
+        cmocka_unit_test(two_groups_in_one_space), cmocka_unit_test(costs_as_one_ioctl),
     };
 
     vm_write("/proc/sys/vm/nr_hugepages", "530");
