@@ -5,6 +5,7 @@ The guest has three serial ports: the console (kernel messages, init), the test'
 dialog with the case's host function. Both outputs end up in one log, in the order they came.
 """
 import contextlib
+import ctypes
 import json
 import os
 import queue
@@ -164,6 +165,11 @@ class Monitor:
             self.events.append(self._next(timeout))
 
 
+def end_with_parent():
+    """In a child, before it becomes QEMU or a model: it is killed when this program is, however."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 class Run:
     """One attempt at a case."""
 
@@ -231,7 +237,7 @@ class Run:
              x540.wire.replace('{tmp}', self.tmp), '--stats-json',
              os.path.join(self.tmp, x540.name + '.json'), *x540.options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors='replace')
+            errors='replace', preexec_fn=end_with_parent)
         self.models[x540.name] = model
         served = threading.Event()
 
@@ -343,7 +349,8 @@ class Run:
                 command, pass_fds=[sock.fileno() for sock in passed],
                 stdin=None if self.interactive else subprocess.DEVNULL,
                 stdout=None if self.interactive else subprocess.PIPE,
-                stderr=None if self.interactive else subprocess.STDOUT, text=True, errors='replace')
+                stderr=None if self.interactive else subprocess.STDOUT, text=True, errors='replace',
+                preexec_fn=end_with_parent)
             for sock in passed:
                 sock.close()
             stack.callback(self.end_qemu, qemu)
