@@ -214,8 +214,10 @@ def case_disk_controller_in_the_group(b):
     shutil.move(root + '/sys/class/block/dm-0', root + '/sys/devices/virtual-dm-0')
     os.symlink('../../devices/virtual-dm-0', root + '/sys/class/block/dm-0')
     out = json.loads(b.weir('doctor', '--json', '--root', root, X0, status=1))
-    assert 'group-root-disk' in blocking(out['findings'])
-    assert 'group-root-disk' in blocking(b.doctor(s.disk_in_group(root_mount='0:30'), X0))
+    disk = find(out['findings'], 'group-root-disk')[0]
+    assert 'sda2: /' in disk['evidence'], disk
+    disk = find(b.doctor(s.disk_in_group(root_mount='0:30'), X0), 'group-root-disk')[0]
+    assert 'perhaps' in disk['evidence'], disk
 
 
 def case_override(b):
