@@ -216,8 +216,10 @@ def case_disk_controller_in_the_group(b):
     out = json.loads(b.weir('doctor', '--json', '--root', root, X0, status=1))
     disk = find(out['findings'], 'group-root-disk')[0]
     assert 'sda2: /' in disk['evidence'], disk
-    disk = find(b.doctor(s.disk_in_group(root_mount='0:30'), X0), 'group-root-disk')[0]
-    assert 'perhaps' in disk['evidence'], disk
+    for source, words in (('/dev/sda2', 'sda2: /'), ('rpool/ROOT', 'perhaps the root file system')):
+        m = s.disk_in_group(root_mount='0:30', root_source=source)
+        disk = find(b.doctor(m, X0), 'group-root-disk')[0]
+        assert words in disk['evidence'], disk
 
 
 def case_override(b):
