@@ -456,14 +456,17 @@ def case_snapshot_says_the_same(b):
         again = b.weir('snapshot', '--snapshot', path)
         with open(path, encoding='utf-8') as f:
             assert f.read() == again
-        for argv in (['groups'], ['groups', '--json'], ['groups', '--tree'], ['groups', '--dot']):
+        shapes = [['groups', '--json']]
+        if number == 0:
+            shapes += [['groups'], ['groups', '--tree'], ['groups', '--dot']]
+        for argv in shapes:
             assert b.weir(*argv, '--root', root) == b.weir(*argv, '--snapshot', path)
         for f in b.groups(m).values():
             assert f['derived'] <= f['device'] >= f['isolated'], 'named after the first member'
         device = list(m.functions)[-1]
-        for argv in (['doctor', device], ['doctor', '--json', device]):
-            assert b.weir(*argv, '--root', root, status=1) == \
-                b.weir(*argv, '--snapshot', path, status=1)
+        argv = ['doctor', '--json', device]
+        assert b.weir(*argv, '--root', root, status=1) == \
+            b.weir(*argv, '--snapshot', path, status=1)
 
 
 def case_snapshot_names_nobody(b):
