@@ -233,10 +233,22 @@ static int find_space(struct weir_vfio *v, const struct weir_device_options *opt
     return *out ? 0 : e ? e->err : -EIO;
 }
 
+/* The device's new descriptor gets the number that it had before. */
+static void take_fd(struct weir_vfio *v, int fd)
+{
+    if (v->fd < 0) {
+        v->fd = fd;
+    } else {
+        dup3(fd, v->fd, O_CLOEXEC);
+        close(fd);
+    }
+    v->open = true;
+}
+
 static int enter_iommufd(struct weir_vfio *v, struct weir_space *s, struct weir_error *e)
 {
     char path[48], what[64];
-    int r;
+    int fd, r;
 
     if (!*v->f.cdev)
         return weir_fail(
@@ -247,28 +259,30 @@ static int enter_iommufd(struct weir_vfio *v, struct weir_space *s, struct weir_
             v->dev->name, v->f.address);
     snprintf(path, sizeof(path), "/dev/vfio/devices/%s", v->f.cdev);
     snprintf(what, sizeof(what), "open device %s", v->f.address);
-    v->fd = open(path, O_RDWR | O_CLOEXEC);
-    if (v->fd < 0)
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
         return weir_open_refused(what, path, errno, e);
     v->iommufd = true;
-    r = weir_iommufd_attach(s, &v->f, v->fd, v->has_token ? v->token : NULL, e);
-    if (r < 0) {
-        close(v->fd);
-        v->fd = -1;
-    }
+    r = weir_iommufd_attach(s, &v->f, fd, v->has_token ? v->token : NULL, e);
+    if (r < 0)
+        close(fd);
+    else
+        take_fd(v, fd);
     return r;
 }
 
 static int get_device(struct weir_vfio *v, int group, struct weir_error *e)
 {
     char name[80];
+    int fd;
 
     /* The token goes with the name: drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_match(). */
     snprintf(name, sizeof(name), "%s%s%s", v->f.address, v->has_token ? " vf_token=" : "",
              v->token_text);
-    v->fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, name);
-    if (v->fd >= 0) {
-        fcntl(v->fd, F_SETFD, FD_CLOEXEC);
+    fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, name);
+    if (fd >= 0) {
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        take_fd(v, fd);
         return 0;
     }
     if (errno == EACCES || (errno == EINVAL && v->has_token))
@@ -302,12 +316,14 @@ static int enter(struct weir_vfio *v, struct weir_space *s, struct weir_error *e
 /* Out of the space, with the device's file closed: the kernel wants it in that order. */
 static void leave(struct weir_vfio *v, struct weir_space *s)
 {
-    if (v->fd < 0)
+    if (!v->open)
         return;
     if (v->iommufd)
         weir_iommufd_detach(s, v->fd);
-    close(v->fd);
-    v->fd = -1;
+    /* A timer is what there is in any case; nothing can be read from or written to it at an offset.
+     */
+    dup3(v->dev->retry.fd, v->fd, O_CLOEXEC);
+    v->open = false;
     if (!v->iommufd)
         weir_container_leave(s, v->f.group);
 }
@@ -338,6 +354,8 @@ static void close_vfio(struct weir_device *d)
     weir_vfio_irq_free(v);
     weir_vfio_unmap_regions(v);
     leave(v, d->space);
+    if (v->fd >= 0)
+        close(v->fd);
     free(v);
     d->priv = NULL;
 }
@@ -408,7 +426,7 @@ static void let_go(struct weir_device *d)
 
 static void release(struct weir_device *d)
 {
-    if (weir_vfio_of(d)->fd < 0) /* it was given back before */
+    if (!weir_vfio_of(d)->open) /* it was given back before */
         return;
     let_go(d);
     weir_vfio_of(d)->released = weir_now_ns();

@@ -34,7 +34,10 @@ struct weir_vfio {
     bool has_token;
     uint8_t token[16];
     char token_text[37];
-    int fd;            /* -1: not open */
+    /* The number is kept from the first opening to the end, as other threads may be about to use
+     * it. While the device is not open something harmless is behind it. -1 before. */
+    int fd;
+    bool open;
     uint64_t released; /* ns: given back then, and not seen unbound since; 0: not so */
     bool can_reset;
     unsigned pm; /* offset of the power management capability, 0: none */

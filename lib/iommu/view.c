@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <weir/error.h>
 
-#define TRIES 1000
+#define TRIES 100
 
 static bool read_at(int fd, void *out, size_t len, uint64_t at)
 {

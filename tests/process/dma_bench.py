@@ -67,6 +67,18 @@ def case_wall(r):
     assert 0.8 < misses(large, 2 << 20, 256 << 20)['median'] < 1.2, 'of 128 pages 64 are held'
 
 
+def case_devices_that_copy(r):
+    result = measured(r, '--only', 'throughput,latency', '--page', '4K', '--length', '4K,64K',
+                      'model:edu')
+    for mode in ('polled', 'by interrupt'):
+        rows = [k for k in result['rows'] if k['target'] == f'model:edu, {mode}']
+        assert {(k['test'], k['metric'], k['vars']['length']) for k in rows} == {
+            (test, metric, length) for test, metric in (('latency', 'copy'), ('throughput', 'copies'))
+            for length in (4096, 65536)}, rows
+        assert all(k['median'] > 0 for k in rows), rows
+    assert result['not_measured'] == [], result
+
+
 def case_over_a_socket(r):
     r.model('a', 'loopback')
     result = measured(r, r.port('a'), '--only', 'map,throughput,latency,iotlb', '--page', '4K',
@@ -81,7 +93,7 @@ def case_over_a_socket(r):
 def case_forms(r):
     text = bench(r, *QUICK, '--only', 'copy,throughput', '--page', '4K', '--length', '4K,64K',
                  '--frame', '60,128', '--json', r.path('a.json'), '--csv', r.path('a.csv'),
-                 '--html', r.path('a.html'), '--svg', r.path('.'))
+                 '--html', r.path('a.html'), '--svg', r.path('.'), 'model:x540')
     rows = r.json('a.json')['rows']
     assert re.search(r'^throughput, model:x540 \(page 4K, ring 512, burst 32\)$', text, re.M), text
     assert re.search(r'^  frame 60 +frames +[\d.]+  M/s ', text, re.M), text

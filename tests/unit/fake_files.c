@@ -51,6 +51,8 @@ DIR *__real_opendir(const char *path);
 DIR *__wrap_opendir(const char *path);
 int __real_close(int fd);
 int __wrap_close(int fd);
+int __real_dup3(int fd, int at, int flags);
+int __wrap_dup3(int fd, int at, int flags);
 int __real_ioctl(int fd, unsigned long request, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 void *__real_mmap64(void *va, size_t len, int prot, int flags, int fd, off_t off);
@@ -298,13 +300,14 @@ DIR *__wrap_opendir(const char *path)
 
 /* ---- descriptors ---- */
 
-int __wrap_close(int fd)
+/* What the kernel does when the last descriptor of a file goes. */
+static void gone(int fd)
 {
     struct fake_file *file = fake_file_of(fd);
     struct fake_file was;
 
     if (!file)
-        return __real_close(fd);
+        return;
     was = *file;
     *file = (struct fake_file){0};
     switch (was.kind) {
@@ -324,7 +327,24 @@ int __wrap_close(int fd)
         fake_device_close(&was);
         break;
     }
+}
+
+int __wrap_close(int fd)
+{
+    gone(fd);
     return __real_close(fd);
+}
+
+/* The one at fd is closed next, so it moves. */
+int __wrap_dup3(int fd, int at, int flags)
+{
+    struct fake_file *file;
+
+    gone(at);
+    file = fake_file_of(fd);
+    if (file)
+        file->fd = at;
+    return __real_dup3(fd, at, flags);
 }
 
 static int dispatch(struct fake_file *file, unsigned long request, void *arg)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The pages that the kernel gives the IOMMU are those that the planner foretells."""
+"""The pages that the kernel gives the IOMMU are those that the planner foretells; what DMA costs."""
 import re
 import time
 
@@ -56,4 +56,10 @@ CASES = [
     case('amd', 'type1', 'small', SOME),
     case('amd', 'type1', 'small', SOME, disabled=True),
     case('amd', 'iommufd', 'small', SOME),
+] + [
+    Case(f'dma-bench-{api}', f'weir space and weir dma-bench on edu and an X540, through {api}',
+         run='dma_bench.sh', kernel='small', memory=768, timeout=400, env={'API': api},
+         devices=(root_port(1), 'edu,bus=rp1', root_port(2), X540('a', bus='rp2')),
+         vfio=('01:00.0', '02:00.0'))
+    for api in ('type1', 'iommufd')
 ]

@@ -144,6 +144,7 @@ static uint8_t *memory(uint64_t page, uint64_t len, int *fd)
     p = mmap(NULL, len + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     assert_true(p != MAP_FAILED);
     at = p + (-(uintptr_t)p & (page - 1));
+    /* cppcheck-suppress leakReturnValNotUsed */
     if (mmap(at, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, *fd, 0) == MAP_FAILED)
         fail_msg("%llu bytes in pages of %llu: mmap: %m", (unsigned long long)len,
                  (unsigned long long)page);
@@ -316,7 +317,7 @@ int main(void)
     static const struct test_case small = {GIB, 0, 16 * MIB, 0, 8};
     struct CMUnitTest tests[16] = {cmocka_unit_test(open_device)};
     size_t n = 1;
-    int status;
+    int status, port;
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         bool large = getenv("DISABLED") && cases[i].len == GIB;
@@ -328,8 +329,10 @@ int main(void)
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(by_all_means);
     vm_write("/proc/sys/vm/nr_hugepages", "32");
     /* While nobody has the port open, what comes in is lost. */
-    assert_true(open("/dev/ttyS2", O_RDWR | O_NOCTTY | O_CLOEXEC) >= 0);
+    port = open("/dev/ttyS2", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(port >= 0);
     status = _cmocka_run_group_tests("superpages", tests, n, NULL, NULL);
     host_say("done");
+    close(port);
     return status;
 }
