@@ -153,6 +153,7 @@ static int run(struct job *j, const char *name, struct weir_error *err)
     struct weir_channel_options options = {.size = sizeof options, .use_interrupt = j->interrupt};
     struct weir_arena_options memory = {.size = sizeof memory, .name = "copy", .page = 4096};
     struct weir_device_info device;
+    struct weir_space_info space;
     struct weir_arena *arena;
 
     /* What the device reaches is known once it is open; the memory is made to fit. */
@@ -164,6 +165,9 @@ static int run(struct job *j, const char *name, struct weir_error *err)
     j->in_process = device.model != NULL;
     printf("%s: %04x:%04x, driver %s, %u address bits, interrupt %s\n", name, device.vendor,
            device.device, j->info.driver, j->info.iova_bits, j->info.interrupt);
+    weir_space_info(device.space, &space);
+    if (!strcmp(space.kind, "no-iommu")) /* which needs hugepages */
+        memory.page = 0;
     memory.bytes = 4 * ROOM;
     memory.iova_bits = j->info.iova_bits;
     memory.spaces = &device.space;

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct command *const commands[] = {&command_dma_bench, &command_model,
-                                                 &command_ports,     &command_regs,
-                                                 &command_space,     &command_superpages};
+static const struct command *const commands[] = {
+    &command_bind,     &command_dma_bench, &command_doctor,     &command_groups,
+    &command_model,    &command_ports,     &command_regs,       &command_restore,
+    &command_snapshot, &command_space,     &command_superpages, &command_unbind,
+};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 struct weir *tool_instance(enum weir_log_level level, struct weir_error *err)

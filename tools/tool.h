@@ -14,8 +14,9 @@ struct command {
     int (*run)(int argc, char **argv); /* argv[0] is the name; returns the exit status */
 };
 
-extern const struct command command_dma_bench, command_model, command_ports, command_regs,
-    command_space, command_superpages;
+extern const struct command command_bind, command_dma_bench, command_doctor, command_groups,
+    command_model, command_ports, command_regs, command_restore, command_snapshot, command_space,
+    command_superpages, command_unbind;
 
 /* An instance with everything built in, whose log goes to stderr. */
 struct weir *tool_instance(enum weir_log_level level, struct weir_error *err);

@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "x540.h"
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
+
+void *x540_alloc(size_t bytes)
+{
+    size_t size = (bytes + WEIR_CACHE_LINE - 1) & ~(size_t)(WEIR_CACHE_LINE - 1);
+    void *p = aligned_alloc(WEIR_CACHE_LINE, size);
+
+    return p ? memset(p, 0, size) : NULL;
+}
 
 uint64_t x540_now_us(void)
 {

@@ -15,31 +15,27 @@ _Static_assert(offsetof(struct weir_pkt, flags) == 32 && offsetof(struct weir_pk
                    offsetof(struct weir_pkt, off) == 48 && offsetof(struct weir_pkt, user) == 56,
                "the layout of packet metadata");
 
-typedef uint64_t half_line __attribute__((vector_size(16), may_alias));
-
 /* Bits of the second word of a written-back descriptor, as the device writes it. */
-#define DD  ((uint64_t)1)
-#define EOP ((uint64_t)2)
-#define RXE ((uint64_t)1 << 29)
+#define DD       ((uint64_t)1)
+#define EOP      ((uint64_t)2)
+#define RXE      ((uint64_t)1 << 29)
+#define L4E      ((uint32_t)1 << 30)
+#define IPE      ((uint32_t)1 << 31)
+#define RSSTYPES 15u /* RSSTYPE */
 
-/* Packet flags by the low seven bits of the packet type. */
-#define TYPE(i)                                                                                    \
-    (((i)&X540_PKTTYPE_IPV4 ? WEIR_PKT_IPV4 : 0u) | ((i)&X540_PKTTYPE_IPV6 ? WEIR_PKT_IPV6 : 0u) | \
-     ((i)&X540_PKTTYPE_TCP ? WEIR_PKT_TCP : 0u) | ((i)&X540_PKTTYPE_UDP ? WEIR_PKT_UDP : 0u) |     \
-     ((i)&X540_PKTTYPE_SCTP ? WEIR_PKT_SCTP : 0u))
-#define TYPE4(i)  TYPE(i), TYPE((i) + 1), TYPE((i) + 2), TYPE((i) + 3)
-#define TYPE16(i) TYPE4(i), TYPE4((i) + 4), TYPE4((i) + 8), TYPE4((i) + 12)
-
-static const uint16_t type_flags[128] = {TYPE16(0),  TYPE16(16), TYPE16(32), TYPE16(48),
-                                         TYPE16(64), TYPE16(80), TYPE16(96), TYPE16(112)};
-
-/* By status L4CS, IPCS (bits 0, 1: it was checked) and error L4E, IPE (bits 2, 3: it is wrong). */
-#define SUM(i)                                                                                     \
-    (((i)&1 ? ((i)&4 ? WEIR_PKT_L4_BAD : WEIR_PKT_L4_OK) : 0u) |                                   \
-     ((i)&2 ? ((i)&8 ? WEIR_PKT_L3_BAD : WEIR_PKT_L3_OK) : 0u))
-#define SUM4(i) SUM(i), SUM((i) + 1), SUM((i) + 2), SUM((i) + 3)
-
-static const uint8_t sum_flags[16] = {SUM4(0), SUM4(4), SUM4(8), SUM4(12)};
+/* Flags that have the numbers of the descriptor's bits, or are shifted there together. */
+#define TYPES (WEIR_PKT_IPV4 | WEIR_PKT_IPV6 | WEIR_PKT_TCP | WEIR_PKT_UDP | WEIR_PKT_SCTP)
+#define SUMS  (WEIR_PKT_L4_OK | WEIR_PKT_L3_OK)
+_Static_assert(WEIR_PKT_VLAN == 1u << 3 && WEIR_PKT_L4_OK == 1u << 5 && WEIR_PKT_L3_OK == 1u << 6,
+               "VP, L4CS and IPCS of the status are flags");
+_Static_assert(WEIR_PKT_IPV4 == X540_PKTTYPE_IPV4 << 4 << 4 &&
+                   WEIR_PKT_IPV6 == X540_PKTTYPE_IPV6 << 4 << 4 &&
+                   WEIR_PKT_TCP == X540_PKTTYPE_TCP << 4 << 4 &&
+                   WEIR_PKT_UDP == X540_PKTTYPE_UDP << 4 << 4 &&
+                   WEIR_PKT_SCTP == X540_PKTTYPE_SCTP << 4 << 4,
+               "PKTTYPE, shifted by four, is flags");
+_Static_assert(WEIR_PKT_L4_OK >> 4 == WEIR_PKT_L4_BAD && WEIR_PKT_L3_OK >> 4 == WEIR_PKT_L3_BAD,
+               "right and wrong are four bits apart");
 
 static inline void ring_tail(const struct x540_rxq *q, uint32_t value)
 {
@@ -67,7 +63,7 @@ static struct weir_pkt **take(struct x540_rxq *q, uint32_t *n)
 }
 
 /* Fill empty descriptors, one write of the tail for all. */
-static __attribute__((noinline)) void refill(struct x540_rxq *q)
+__attribute__((noinline)) void x540_rx_refill(struct x540_rxq *q)
 {
     uint32_t n = q->count - 1 - q->posted, want, at = q->next + q->posted;
     struct weir_pkt **p;
@@ -82,47 +78,56 @@ static __attribute__((noinline)) void refill(struct x540_rxq *q)
         q->base.no_buffer++;
     if (!p)
         return;
-    for (uint32_t i = 0; i < n; i++) {
-        q->slots[at] = p[i];
-        q->descs[at].qw[0] = p[i]->iova.addr + WEIR_PKT_HEADROOM;
-        q->descs[at].qw[1] = 0; /* no header buffer; and clears DD */
-        if (++at == q->count)
+    q->posted += n;
+    while (n) {
+        /* Up to the ring's end. */
+        uint32_t k = q->count - at < n ? q->count - at : n;
+        struct x540_rx_desc *d = &q->descs[at], *end = d + k;
+        struct weir_pkt **slot = &q->slots[at];
+        n -= k;
+        at += k;
+        /* The second half: no header buffer; and clears DD. */
+#define PUT(i)                                                                                     \
+    (*(x540_vec *)d[i].qw = (x540_vec){p[i]->iova.addr, 0} + (x540_vec){WEIR_PKT_HEADROOM, 0})
+        for (; end - d >= 4; d += 4, slot += 4, p += 4) {
+            memcpy(slot, p, 4 * sizeof(*slot));
+            PUT(0);
+            PUT(1);
+            PUT(2);
+            PUT(3);
+        }
+        for (; d < end; d++) {
+            PUT(0);
+            *slot++ = *p++;
+        }
+#undef PUT
+        if (at == q->count)
             at = 0;
     }
-    q->posted += n;
     ring_tail(q, at);
 }
 
-/* Done with the first seen descriptors. */
-static inline void advance(struct x540_rxq *q, uint32_t at, uint32_t seen)
-{
-    q->next = at;
-    q->posted -= seen;
-    if (q->count - 1 - q->posted >= q->batch)
-        refill(q);
-}
-
 /*
- * Metadata of a packet, from its last descriptor. strip: X540_RXD_STAT_VP if tags are stripped;
+ * Metadata of a packet, from its last descriptor. keep: the bits of the status that are flags;
  * rest: what does not depend on the packet, the bytes from off on.
  */
-static inline void describe(struct weir_pkt *p, uint64_t qw0, uint64_t qw1, uint32_t strip,
+static inline void describe(struct weir_pkt *p, uint64_t qw0, uint64_t qw1, uint32_t keep,
                             uint32_t total, uint64_t len, uint64_t rest)
 {
-    uint32_t info = (uint32_t)qw0, status = (uint32_t)qw1, flags;
-    uint32_t type = info & X540_PKTTYPE_ETQF << 4 ? 0 : info >> 4 & 0x7f;
-    uint32_t tagged = status & strip;
-    uint64_t vlan = tagged ? qw1 >> 48 : 0;
+    uint32_t info = (uint32_t)qw0, status = (uint32_t)qw1, flags = status & keep;
 
-    flags = type_flags[type] | sum_flags[(status >> 5 & 3) | (status >> 28 & 12)];
-    flags |= tagged << 1; /* VP to WEIR_PKT_VLAN */
-    flags |= info & X540_RXD_INFO_RSSTYPE ? WEIR_PKT_HASH : 0u;
-    *(half_line *)&p->flags =
-        (half_line){flags | (uint64_t)total << 32, qw0 >> 32 | vlan << 32 | len << 48};
-    *(half_line *)&p->off = (half_line){rest, 0};
+    _Static_assert(WEIR_PKT_HASH == RSSTYPES + 1, "a carry out of RSSTYPE is HASH");
+    if (__builtin_expect(status & (L4E | IPE), 0)) {
+        uint32_t wrong = flags & status >> 25 & SUMS; /* L4E, IPE below L4CS, IPCS */
+        flags ^= wrong | wrong >> 4;
+    }
+    if (__builtin_expect(info & X540_PKTTYPE_ETQF << 4, 0))
+        info &= RSSTYPES;
+    flags |= (info << 4 & TYPES) | (((info & RSSTYPES) + RSSTYPES) & WEIR_PKT_HASH);
+    *(x540_vec *)&p->flags =
+        (x540_vec){flags | (uint64_t)total << 32, qw0 >> 32 | qw1 >> 48 << 32 | len << 48};
+    *(x540_vec *)&p->off = (x540_vec){rest, 0};
 }
-
-_Static_assert(1u << 3 << 1 == WEIR_PKT_VLAN, "where VP is shifted to");
 
 static __attribute__((noinline)) void refuse(struct x540_rxq *q, struct weir_pkt *p)
 {
@@ -132,13 +137,12 @@ static __attribute__((noinline)) void refuse(struct x540_rxq *q, struct weir_pkt
 }
 
 /* Every frame fits one buffer. */
-static unsigned burst_scalar(struct weir_rxq *rxq, struct weir_pkt **pkts, unsigned n)
+static unsigned some_whole(struct x540_rxq *q, struct weir_pkt **pkts, unsigned n)
 {
-    struct x540_rxq *q = (struct x540_rxq *)rxq;
     /* Copies: as far as the compiler knows, a store to a packet may change the queue. */
     struct x540_rx_desc *descs = q->descs;
     struct weir_pkt **slots = q->slots;
-    const uint32_t count = q->count, room = q->room, strip = q->strip;
+    const uint32_t count = q->count, room = q->room, keep = q->keep;
     const uint64_t rest = q->rest;
     uint32_t at = q->next;
     unsigned seen = 0, got = 0;
@@ -165,15 +169,14 @@ static unsigned burst_scalar(struct weir_rxq *rxq, struct weir_pkt **pkts, unsig
             refuse(q, p);
             continue;
         }
-        describe(p, qw0, qw1, strip, len, len, rest);
+        describe(p, qw0, qw1, keep, len, len, rest);
         bytes += len;
         pkts[got++] = p;
     }
-    if (seen) {
-        q->base.stats.packets += got;
-        q->base.stats.bytes += bytes;
-    }
-    advance(q, at, seen);
+    q->next = at;
+    q->posted -= seen;
+    q->base.stats.packets += got;
+    q->base.stats.bytes += bytes;
     return got;
 }
 
@@ -186,9 +189,8 @@ static __attribute__((noinline)) void refuse_chain(struct x540_rxq *q, bool ende
 }
 
 /* Frames may take several buffers. */
-static unsigned burst_scattered(struct weir_rxq *rxq, struct weir_pkt **pkts, unsigned n)
+static unsigned some_scattered(struct x540_rxq *q, struct weir_pkt **pkts, unsigned n)
 {
-    struct x540_rxq *q = (struct x540_rxq *)rxq;
     uint32_t at = q->next, room = q->room, posted = q->posted, seen = 0;
     unsigned got = 0;
     uint64_t bytes = 0;
@@ -237,16 +239,31 @@ static unsigned burst_scattered(struct weir_rxq *rxq, struct weir_pkt **pkts, un
             continue;
         p = q->head;
         q->head = NULL;
-        describe(p, qw0, qw1, q->strip, q->total, p->len,
-                 q->rest + ((uint64_t)(q->segs - 1) << 32));
+        describe(p, qw0, qw1, q->keep, q->total, p->len, q->rest + ((uint64_t)(q->segs - 1) << 32));
         bytes += q->total;
         pkts[got++] = p;
     }
-    if (seen) {
-        q->base.stats.packets += got;
-        q->base.stats.bytes += bytes;
-    }
-    advance(q, at, seen);
+    q->next = at;
+    q->posted -= seen;
+    q->base.stats.packets += got;
+    q->base.stats.bytes += bytes;
+    return got;
+}
+
+unsigned x540_rx_some(struct x540_rxq *q, struct weir_pkt **pkts, unsigned n)
+{
+    return q->scattered ? some_scattered(q, pkts, n) : some_whole(q, pkts, n);
+}
+
+static unsigned burst_scalar(struct weir_rxq *rxq, struct weir_pkt **pkts, unsigned n)
+{
+    struct x540_rxq *q = (struct x540_rxq *)rxq;
+    unsigned got = 0;
+
+    if (WEIR_READ_ONCE(q->descs[q->next].qw[1]) & DD)
+        got = x540_rx_some(q, pkts, n);
+    if (q->posted <= q->low)
+        x540_rx_refill(q);
     return got;
 }
 
@@ -261,19 +278,28 @@ bool x540_rx_scattered(const struct weir_net *n)
     return max_frame(n) > weir_pktpool_data_room(n->pool);
 }
 
+const char *x540_rx_path(const struct weir_net *n)
+{
+    const struct x540_simd *simd = x540_simd(n->opt.simd_bits);
+    bool scattered = x540_rx_scattered(n);
+
+    if (simd)
+        return scattered ? simd->rx_scattered : simd->rx;
+    return scattered ? "scattered" : "scalar";
+}
+
 struct weir_rxq *x540_rxq_new(struct weir_net *n, unsigned index, struct weir_error *e)
 {
-    struct x540_rxq *q = aligned_alloc(WEIR_CACHE_LINE, sizeof(*q));
+    struct x540_rxq *q = x540_alloc(sizeof(*q));
 
     if (!q) {
         weir_fail(e, -ENOMEM, "no-memory", "make a receive queue\nout of memory");
         return NULL;
     }
-    memset(q, 0, sizeof(*q));
     q->base.net = n;
     q->base.index = index;
     q->count = n->opt.rx_ring;
-    q->slots = calloc(q->count, sizeof(*q->slots));
+    q->slots = x540_alloc(q->count * sizeof(*q->slots));
     if (!q->slots) {
         weir_fail(e, -ENOMEM, "no-memory", "make a receive queue\nout of memory");
         x540_rxq_free(&q->base.pub);
@@ -303,19 +329,21 @@ void x540_rxq_free(struct weir_rxq *rxq)
 void x540_rxq_program(struct x540 *x, struct x540_rxq *q)
 {
     const struct weir_net *n = x->net;
-    uint32_t i = q->base.index, srrctl = 0;
+    uint32_t i = q->base.index, srrctl = 0, batch;
     uint64_t iova = q->ring.mem.iova.addr;
 
     q->room = weir_pktpool_data_room(n->pool);
     q->max_frame = max_frame(n);
-    q->strip = n->opt.vlan_strip ? X540_RXD_STAT_VP : 0;
+    q->keep = SUMS | (n->opt.vlan_strip ? WEIR_PKT_VLAN : 0u);
+    q->scattered = x540_rx_scattered(n);
     q->tail = x540_doorbell(x, q->tail_reg);
     /* A doorbell that is a message costs microseconds: ring it less. */
-    q->batch = q->tail ? X540_BATCH : q->count / 4;
-    if (q->batch > 4 * X540_BATCH)
-        q->batch = 4 * X540_BATCH;
-    if (q->batch < X540_BATCH)
-        q->batch = X540_BATCH;
+    batch = q->tail ? X540_BATCH : q->count / 4;
+    if (batch > 4 * X540_BATCH)
+        batch = 4 * X540_BATCH;
+    if (batch < X540_BATCH)
+        batch = X540_BATCH;
+    q->low = q->count - 1 - batch;
     q->rest = WEIR_PKT_HEADROOM | (uint64_t)(WEIR_PKT_HEADROOM + q->room) << 16 | 1ull << 32 |
               1ull << 40 | (uint64_t)i << 48;
     q->next = q->posted = 0;
@@ -338,16 +366,19 @@ void x540_rxq_program(struct x540 *x, struct x540_rxq *q)
 
 void x540_rxq_start(struct x540_rxq *q)
 {
+    const struct x540_simd *simd;
+
     /* Several times, as a take gives half a cache at most; fewer than all buffers will do. */
     for (uint32_t before = ~0u; q->posted < q->count - 1 && q->posted != before;) {
         before = q->posted;
-        refill(q);
+        x540_rx_refill(q);
     }
     if (q->posted < q->count - 1)
         weir_log(q->base.net->weir, WEIR_LOG_WARNING, "x540",
                  "receive queue %u starts with %u of %u buffers: the pool is empty", q->base.index,
                  q->posted, q->count - 1);
-    q->base.pub.burst = x540_rx_scattered(q->base.net) ? burst_scattered : burst_scalar;
+    simd = x540_simd(q->base.net->opt.simd_bits);
+    q->base.pub.burst = simd ? simd->rx_burst : burst_scalar;
 }
 
 void x540_rxq_drop(struct x540_rxq *q)

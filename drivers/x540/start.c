@@ -183,8 +183,6 @@ int x540_start(struct weir_net *n, struct weir_error *e)
     if (ret)
         return ret;
     x540_change(x, X540_CTRL_EXT, 0, X540_CTRL_EXT_DRV_LOAD); /* firmware: a driver is here */
-    n->rx_path = x540_rx_scattered(n) ? "scattered" : "scalar";
-    n->tx_path = "scalar";
     return 0;
 }
 

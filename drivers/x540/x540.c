@@ -86,6 +86,8 @@ static int x540_open(struct weir_net *n, struct weir_error *e)
         ret = find_mac(n, e);
     if (!ret)
         ret = make_queues(n, e);
+    n->rx_path = x540_rx_path(n);
+    n->tx_path = x540_tx_path(n);
     if (ret)
         x540_close(n);
     return ret;

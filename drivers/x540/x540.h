@@ -18,8 +18,14 @@
 /* Header, VLAN tag. The MTU counts neither; the CRC is the device's. */
 #define X540_L2_EXTRA 18
 
+/* Shorter frames are padded before the device is given them (7.2, PAYLEN). */
+#define X540_MIN_FRAME 17u
+
 /* Refill receive rings and ask for transmit completions in groups of this many. */
 #define X540_BATCH 32
+
+/* Constants of the SIMD paths, one lane each; and the scalar paths'. */
+typedef uint64_t x540_vec __attribute__((vector_size(16), may_alias));
 
 struct x540_rxq {
     struct weir_rxq_base base; /* first */
@@ -29,20 +35,28 @@ struct x540_rxq {
     uint32_t count;          /* descriptors */
     uint32_t next;           /* where the device completes next */
     uint32_t posted;         /* descriptors from next on that the device owns */
-    uint32_t batch;          /* empty descriptors worth a refill */
+    uint32_t low;            /* refill when no more than this many are posted */
     uint32_t room;           /* bytes the device may write to a buffer */
-    uint32_t strip;          /* X540_RXD_STAT_VP if tags are stripped, else 0 */
-    uint64_t rest;           /* a packet's metadata from off on, with one segment */
+    uint32_t keep;           /* bits of a descriptor's status that are flags of the packet */
     volatile uint32_t *tail; /* doorbell, or NULL: weir_write32() */
+    uint64_t rest;           /* a packet's metadata from off on, with one segment */
 
     /* The scattered path: a packet whose end has not arrived. */
     struct weir_pkt *head, *last;
     uint32_t segs, total;
     uint32_t max_frame;
     bool skip; /* dropping up to the end of a bad one */
+    bool scattered;
 
     uint32_t tail_reg;
     struct weir_ring ring;
+};
+
+/* What a transmit queue's packets had in common of late; see tx_simd.h. */
+struct x540_tx_alike {
+    x540_vec mask1, want1; /* of weir_pkt: pool, flags, total */
+    x540_vec mask2, want2; /* hash or header lengths, vlan, len, off, room, n_segs, refs, queue */
+    x540_vec cmd;          /* second half of a descriptor, less lengths */
 };
 
 struct x540_txq {
@@ -50,17 +64,33 @@ struct x540_txq {
 
     struct x540_tx_desc *descs __attribute__((aligned(WEIR_CACHE_LINE)));
     struct weir_pkt **slots; /* the packet that ends in a descriptor, else NULL */
-    uint16_t *marks;         /* descriptors whose completion was asked for, oldest at first_mark */
+    uint32_t *marks;         /* descriptors whose completion was asked for, oldest at first_mark */
     uint32_t count;          /* descriptors */
     uint32_t next;           /* to be written next */
     uint32_t used;           /* written and not reclaimed, ending at next */
     uint32_t unmarked;       /* written since completion was asked for last */
     uint32_t first_mark, n_marks;
+    uint32_t odd;      /* X540_MARK_ODD if what is unmarked has to be looked at when reclaimed */
+    uint32_t context;  /* flags of the packet that set the device's context, 0: none did */
+    uint32_t headers;  /* its header lengths */
+    uint32_t alike_tx; /* WEIR_PKT_TX_* of the packets that alike describes */
+    uint16_t tag;      /* and its VLAN tag */
+    uint16_t room;     /* off + len of a packet of the cache's pool is at most this */
     volatile uint32_t *tail;
+    struct weir_pktpool *pool; /* of the queue's cache */
+
+    struct x540_tx_alike alike;
 
     uint32_t tail_reg;
     struct weir_ring ring;
 };
+
+/* What the kind of checksum depends on, in weir_pkt.flags. */
+#define X540_TX_PROTOCOLS (WEIR_PKT_IPV4 | WEIR_PKT_TCP | WEIR_PKT_UDP)
+
+/* In marks: the descriptors up to this one hold something else than one plain packet of the
+ * queue's own pool each. */
+#define X540_MARK_ODD 0x80000000u
 
 struct x540 {
     struct weir_net *net;
@@ -105,6 +135,9 @@ bool x540_wait_until(const struct x540 *x, uint32_t reg, uint32_t mask, uint32_t
 void x540_pause(uint64_t us);
 uint64_t x540_now_us(void);
 
+/* Zeroed memory in cache lines of its own, so that no two queues write to one; free(). */
+void *x540_alloc(size_t bytes);
+
 /* weir_fail() for a device that was lost in the middle of something; doing says of what. */
 int x540_fail_lost(const struct x540 *x, const char *doing, struct weir_error *e);
 
@@ -146,13 +179,44 @@ bool x540_rx_scattered(const struct weir_net *n);
 void x540_rxq_program(struct x540 *x, struct x540_rxq *q);
 void x540_rxq_start(struct x540_rxq *q); /* enabled by now: give it buffers */
 void x540_rxq_drop(struct x540_rxq *q);  /* take all buffers back */
+const char *x540_rx_path(const struct weir_net *n);
+void x540_rx_refill(struct x540_rxq *q);
+/* Take up to n completed descriptors, whatever is in them. Returns the packets. */
+unsigned x540_rx_some(struct x540_rxq *q, struct weir_pkt **pkts, unsigned n);
 
 /* tx.c */
 struct weir_txq *x540_txq_new(struct weir_net *n, unsigned index, struct weir_error *e);
 void x540_txq_free(struct weir_txq *q);
 void x540_txq_program(struct x540 *x, struct x540_txq *q);
 void x540_txq_start(struct x540_txq *q);
+const char *x540_tx_path(const struct weir_net *n);
 unsigned x540_tx_reclaim(struct weir_txq *q);
+/* Write descriptors for up to n packets, whatever they are; fewer when the ring is full. Returns
+ * how many were sent or refused. */
+unsigned x540_tx_some(struct x540_txq *q, struct weir_pkt **pkts, unsigned n);
+/* The end of a burst: ask for its completion, tell the device. */
+void x540_tx_ring(struct x540_txq *q);
 void x540_txq_drop(struct x540_txq *q);
+
+/* Ask for the completion (RS) of what was written since it was asked for last. */
+static inline void x540_tx_mark(struct x540_txq *q)
+{
+    uint32_t at = (q->next ? q->next : q->count) - 1, i = q->first_mark + q->n_marks;
+
+    q->descs[at].qw[1] |= weir_le64(UINT64_C(1) << 27);
+    q->marks[i >= q->count ? i - q->count : i] = at | q->odd;
+    q->n_marks++;
+    q->unmarked = q->odd = 0;
+}
+
+/* simd.c: bursts for this CPU with vectors of at most that many bits, or NULL. */
+typedef unsigned x540_rx_fn(struct weir_rxq *q, struct weir_pkt **pkts, unsigned n);
+typedef unsigned x540_tx_fn(struct weir_txq *q, struct weir_pkt **pkts, unsigned n);
+struct x540_simd {
+    const char *rx, *rx_scattered, *tx; /* names */
+    x540_rx_fn *rx_burst;
+    x540_tx_fn *tx_burst;
+};
+const struct x540_simd *x540_simd(unsigned bits);
 
 #endif

@@ -25,10 +25,12 @@ struct weir_device_ops {
     /* The device answers and memory decoding is on. May be NULL. */
     void (*identified)(struct weir_device *d);
     /* Connect again after a loss; the caller replays d->space's mappings afterwards if replay is
-     * set. d->lost stays set until all of that succeeded, so accesses must not look at it. */
+     * set. d->lost stays set until all of that succeeded, so accesses must not look at it; if not
+     * all did, release() comes. */
     bool replay;
     int (*reopen)(struct weir_device *d, struct weir_error *e);
-    /* Give the device back to the host: it is quiet and from now on lost. May be NULL. */
+    /* Give the device back to the host: it is quiet, and lost if it was not. May be NULL; may be
+     * called twice. */
     void (*release)(struct weir_device *d);
     /* Could reopen succeed? Cheap, does not block; asked every 100 ms while lost. */
     bool (*returned)(struct weir_device *d);

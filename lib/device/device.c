@@ -473,14 +473,21 @@ int weir_device_release(struct weir_device *d, struct weir_error *e)
         return weir_fail(e, -ENOTSUP, "device-release",
                          "give %s back\na %s device belongs to nobody else\nclose it", d->name,
                          d->ops->name);
-    if (weir_device_lost(d))
-        return 0;
     weir_device_quiesce(d);
     mark_lost(d);
-    d->ops->release(d);
+    d->ops->release(d); /* one that is lost has its files open, too */
     weir_log(d->weir, WEIR_LOG_INFO, "device", "%s is given back to the host", d->name);
     retry_arm(d, true);
     return 0;
+}
+
+/* Nothing is kept of what came back; it is told again when it returns. */
+static int still_lost(struct weir_device *d, int ret)
+{
+    if (d->ops->release)
+        d->ops->release(d);
+    retry_arm(d, true);
+    return ret;
 }
 
 int weir_device_reopen(struct weir_device *d, struct weir_error *e)
@@ -513,16 +520,16 @@ int weir_device_reopen(struct weir_device *d, struct weir_error *e)
     }
     if (!ret && d->ops->replay)
         ret = weir_space_replay(d->space, e);
-    if (ret) {
-        retry_arm(d, true); /* still lost; tell again when it returns */
-        return ret;
-    }
+    if (ret)
+        return still_lost(d, ret);
     retry_arm(d, false);
     weir_unpost(d->weir, d, d->port); /* a LOST or RETURNED nobody fetched is history now */
     atomic_store(&d->lost, false);
     ret = weir_device_bus_master(d, false, e);
-    if (ret)
-        return ret;
+    if (ret) {
+        atomic_store(&d->lost, true);
+        return still_lost(d, ret);
+    }
     WEIR_PROBE1(device_back, d->name);
     weir_log(d->weir, WEIR_LOG_INFO, "device", "%s is back", d->name);
     return 0;

@@ -108,6 +108,24 @@ static int parse_name(struct weir_vfio *v, const char *rest, const struct weir_d
     return 0;
 }
 
+static int check_driver(const struct weir_vfio *v, struct weir_error *e)
+{
+    const char *a = v->f.address;
+    char unbind[80] = "";
+
+    if (weir_pci_function_is_vfio(&v->f))
+        return 0;
+    if (*v->f.driver)
+        snprintf(unbind, sizeof(unbind), "echo %s > /sys/bus/pci/devices/%s/driver/unbind; ", a, a);
+    return weir_fail(e, -ENODEV, "device-driver",
+                     "open device %s\nit is bound to %s%s, not to vfio-pci\n"
+                     "as root: weir bind %s; that is: modprobe vfio-pci; "
+                     "echo vfio-pci > /sys/bus/pci/devices/%s/driver_override; "
+                     "%secho %s > /sys/bus/pci/drivers_probe",
+                     v->dev->name, *v->f.driver ? "the driver " : "no driver", v->f.driver, a, a,
+                     unbind, a);
+}
+
 static int fail_no_iommu(const struct weir_vfio *v, struct weir_error *e)
 {
     bool any = access(SYSFS "/kernel/iommu_groups/0", F_OK) == 0;
@@ -127,8 +145,7 @@ static int fail_no_iommu(const struct weir_vfio *v, struct weir_error *e)
 static int check_function(struct weir_vfio *v, enum weir_vfio_api api, struct weir_error *e)
 {
     const char *a = v->f.address;
-    int r = weir_function_read(SYSFS, a, &v->f, e);
-    char unbind[96] = "";
+    int r = weir_pci_function_read(SYSFS, a, &v->f, e);
 
     if (r < 0)
         return r;
@@ -139,18 +156,9 @@ static int check_function(struct weir_vfio *v, enum weir_vfio_api api, struct we
                              v->dev->name);
     if (api != WEIR_VFIO_NOIOMMU && (v->f.group < 0 || v->f.no_iommu))
         return fail_no_iommu(v, e);
-    if (!weir_function_is_vfio(&v->f)) {
-        if (*v->f.driver)
-            snprintf(unbind, sizeof(unbind), "echo %s > /sys/bus/pci/devices/%s/driver/unbind; ", a,
-                     a);
-        return weir_fail(e, -ENODEV, "device-driver",
-                         "open device %s\nit is bound to %s%s, not to vfio-pci\n"
-                         "as root: modprobe vfio-pci; echo vfio-pci > "
-                         "/sys/bus/pci/devices/%s/driver_override; %secho %s > "
-                         "/sys/bus/pci/drivers_probe",
-                         v->dev->name, *v->f.driver ? "the driver " : "no driver", v->f.driver, a,
-                         unbind, a);
-    }
+    r = check_driver(v, e);
+    if (r < 0)
+        return r;
     if (v->f.group < 0)
         return fail_no_iommu(v, e);
     if (api == WEIR_VFIO_NOIOMMU && !v->f.no_iommu)
@@ -225,10 +233,22 @@ static int find_space(struct weir_vfio *v, const struct weir_device_options *opt
     return *out ? 0 : e ? e->err : -EIO;
 }
 
+/* The device's new descriptor gets the number that it had before. */
+static void take_fd(struct weir_vfio *v, int fd)
+{
+    if (v->fd < 0) {
+        v->fd = fd;
+    } else {
+        dup3(fd, v->fd, O_CLOEXEC);
+        close(fd);
+    }
+    v->open = true;
+}
+
 static int enter_iommufd(struct weir_vfio *v, struct weir_space *s, struct weir_error *e)
 {
     char path[48], what[64];
-    int r;
+    int fd, r;
 
     if (!*v->f.cdev)
         return weir_fail(
@@ -239,32 +259,34 @@ static int enter_iommufd(struct weir_vfio *v, struct weir_space *s, struct weir_
             v->dev->name, v->f.address);
     snprintf(path, sizeof(path), "/dev/vfio/devices/%s", v->f.cdev);
     snprintf(what, sizeof(what), "open device %s", v->f.address);
-    v->fd = open(path, O_RDWR | O_CLOEXEC);
-    if (v->fd < 0)
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
         return weir_open_refused(what, path, errno, e);
     v->iommufd = true;
-    r = weir_iommufd_attach(s, &v->f, v->fd, v->has_token ? v->token : NULL, e);
-    if (r < 0) {
-        close(v->fd);
-        v->fd = -1;
-    }
+    r = weir_iommufd_attach(s, &v->f, fd, v->has_token ? v->token : NULL, e);
+    if (r < 0)
+        close(fd);
+    else
+        take_fd(v, fd);
     return r;
 }
 
 static int get_device(struct weir_vfio *v, int group, struct weir_error *e)
 {
     char name[80];
+    int fd;
 
     /* The token goes with the name: drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_match(). */
     snprintf(name, sizeof(name), "%s%s%s", v->f.address, v->has_token ? " vf_token=" : "",
              v->token_text);
-    v->fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, name);
-    if (v->fd >= 0) {
-        fcntl(v->fd, F_SETFD, FD_CLOEXEC);
+    fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, name);
+    if (fd >= 0) {
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        take_fd(v, fd);
         return 0;
     }
     if (errno == EACCES || (errno == EINVAL && v->has_token))
-        return weir_token_refused(&v->f, v->has_token, e);
+        return weir_token_refused(&v->f, v->has_token, errno, e);
     return weir_fail(e, -errno, "vfio-device",
                      "open device %s\nVFIO_GROUP_GET_DEVICE_FD: %s\nthe end of dmesg may say more",
                      v->dev->name, strerror(errno));
@@ -294,12 +316,14 @@ static int enter(struct weir_vfio *v, struct weir_space *s, struct weir_error *e
 /* Out of the space, with the device's file closed: the kernel wants it in that order. */
 static void leave(struct weir_vfio *v, struct weir_space *s)
 {
-    if (v->fd < 0)
+    if (!v->open)
         return;
     if (v->iommufd)
         weir_iommufd_detach(s, v->fd);
-    close(v->fd);
-    v->fd = -1;
+    /* A timer is what there is in any case; nothing can be read from or written to it at an offset.
+     */
+    dup3(v->dev->retry.fd, v->fd, O_CLOEXEC);
+    v->open = false;
     if (!v->iommufd)
         weir_container_leave(s, v->f.group);
 }
@@ -330,6 +354,8 @@ static void close_vfio(struct weir_device *d)
     weir_vfio_irq_free(v);
     weir_vfio_unmap_regions(v);
     leave(v, d->space);
+    if (v->fd >= 0)
+        close(v->fd);
     free(v);
     d->priv = NULL;
 }
@@ -400,6 +426,8 @@ static void let_go(struct weir_device *d)
 
 static void release(struct weir_device *d)
 {
+    if (!weir_vfio_of(d)->open) /* it was given back before */
+        return;
     let_go(d);
     weir_vfio_of(d)->released = weir_now_ns();
 }
@@ -409,9 +437,9 @@ static void release(struct weir_device *d)
 static bool returned(struct weir_device *d)
 {
     struct weir_vfio *v = weir_vfio_of(d);
-    struct weir_function f;
-    bool bound = weir_function_read(SYSFS, v->f.address, &f, NULL) == 0 &&
-                 weir_function_is_vfio(&f) && f.vendor != 0xffff;
+    struct weir_pci_function f;
+    bool bound = weir_pci_function_read(SYSFS, v->f.address, &f, NULL) == 0 &&
+                 weir_pci_function_is_vfio(&f) && weir_function_answers(SYSFS, f.address);
 
     if (!bound || weir_now_ns() - v->released > RELEASED_NS)
         v->released = 0;
@@ -422,25 +450,31 @@ static int reopen(struct weir_device *d, struct weir_error *e)
 {
     struct weir_vfio *v = weir_vfio_of(d);
     struct weir_region regions[WEIR_N_REGIONS] = {0};
+    unsigned irqs[WEIR_N_IRQS] = {0};
     int r;
 
     let_go(d);
-    r = weir_function_read(SYSFS, v->f.address, &v->f, e);
+    r = weir_pci_function_read(SYSFS, v->f.address, &v->f, e);
+    if (r == 0)
+        r = check_driver(v, e);
     if (r == 0)
         r = enter(v, d->space, e);
     if (r)
         return r;
-    r = ask(v, regions, d->irqs, e);
+    r = ask(v, regions, irqs, e);
     for (unsigned i = 0; i < WEIR_N_REGIONS && r == 0; i++) {
-        if (regions[i].size != d->regions[i].size || regions[i].map != d->regions[i].map ||
+        if (regions[i].size != d->regions[i].size ||
+            regions[i].map_first != d->regions[i].map_first ||
             regions[i].map_size != d->regions[i].map_size)
             r = weir_fail(e, -ENXIO, "device-changed",
                           "open %s again\nanother device came back: its region %u is another\n"
                           "close it and open it anew",
                           d->name, i);
     }
-    if (r == 0)
+    if (r == 0) {
+        memcpy(d->irqs, irqs, sizeof(irqs));
         r = take_signals(d, e);
+    }
     if (r)
         let_go(d);
     return r;

@@ -29,12 +29,15 @@ struct weir_vfio_signal {
 
 struct weir_vfio {
     struct weir_device *dev;
-    struct weir_function f;
+    struct weir_pci_function f;
     bool iommufd;
     bool has_token;
     uint8_t token[16];
     char token_text[37];
-    int fd;            /* -1: not open */
+    /* The number is kept from the first opening to the end, as other threads may be about to use
+     * it. While the device is not open something harmless is behind it. -1 before. */
+    int fd;
+    bool open;
     uint64_t released; /* ns: given back then, and not seen unbound since; 0: not so */
     bool can_reset;
     unsigned pm; /* offset of the power management capability, 0: none */

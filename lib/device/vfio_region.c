@@ -83,6 +83,7 @@ static void map_part(struct weir_vfio *v, const struct vfio_region_info *info, u
 
     if (!len || (first | len) & (page - 1) || first > info->size || len > info->size - first)
         return;
+    /* cppcheck-suppress leakReturnValNotUsed */
     if (mmap(m->base + first, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, v->fd,
              (off_t)(info->offset + first)) == MAP_FAILED) {
         weir_log(v->dev->weir, WEIR_LOG_DEBUG, "vfio",
@@ -107,7 +108,7 @@ static void map_region(struct weir_vfio *v, const struct vfio_region_info *info,
     uint32_t n = 0;
 
     /* Registers that are written through a pointer must be writable. A BAR smaller than a page
-     * shares it with others, and the kernel does not offer it. */
+     * is left to calls, though the kernel may offer the whole page. */
     if (!(info->flags & VFIO_REGION_INFO_FLAG_MMAP) || !out->readable || !out->writable ||
         info->size > SIZE_MAX - page || (m->base && m->len != len)) /* another device came back */
         return;
@@ -160,6 +161,7 @@ void weir_vfio_unplug_regions(struct weir_vfio *v)
     for (unsigned i = 0; i < WEIR_N_REGIONS; i++) {
         struct weir_vfio_map *m = &v->map[i];
 
+        /* cppcheck-suppress leakReturnValNotUsed */
         if (m->base &&
             mmap(m->base, m->len, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
@@ -180,12 +182,14 @@ void weir_vfio_unmap_regions(struct weir_vfio *v)
 void weir_vfio_probe(struct weir_device *d)
 {
     struct weir_vfio *v = weir_vfio_of(d);
-    uint32_t id = 0;
+    off_t at = (off_t)v->offset[WEIR_REGION_CONFIG] + PCI_CLASS_REVISION;
+    uint32_t class_code = 0;
 
-    /* VFIO answers for the ids of a virtual function, which has none. */
-    if (pread(v->fd, &id, sizeof(id), (off_t)v->offset[WEIR_REGION_CONFIG]) != sizeof(id) ||
-        id == UINT32_MAX)
-        weir_device_set_lost(d, "its vendor id reads as all ones");
+    /* Not the ids: VFIO answers for them itself, of every function, there or not
+     * (drivers/vfio/pci/vfio_pci_config.c, init_pci_cap_basic_perm()). */
+    if (pread(v->fd, &class_code, sizeof(class_code), at) != sizeof(class_code) ||
+        class_code == UINT32_MAX)
+        weir_device_set_lost(d, "its configuration space reads as all ones");
 }
 
 /* Registers are read in one access, as wide as the caller says. */

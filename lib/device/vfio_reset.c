@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define MAX_GROUPS 64
+#define MAX_AFFECTED 4096u
 
 int weir_vfio_reset(struct weir_device *d, struct weir_error *e)
 {
@@ -41,9 +41,12 @@ static struct vfio_pci_hot_reset_info *affected(const struct weir_vfio *v)
         info = larger;
         memset(info, 0, size);
         info->argsz = (uint32_t)size;
-        if (ioctl(v->fd, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info) == 0 && info->count <= n)
-            return info;
-        if (errno != ENOSPC || info->count > 4096)
+        if (ioctl(v->fd, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info) == 0) {
+            if (info->count <= n)
+                return info;
+            errno = ENOSPC;
+        }
+        if (errno != ENOSPC || info->count > MAX_AFFECTED)
             break;
         n = info->count;
     }
@@ -51,28 +54,15 @@ static struct vfio_pci_hot_reset_info *affected(const struct weir_vfio *v)
     return NULL;
 }
 
-/* Descriptors of all the groups of the instance. */
-static unsigned own_groups(const struct weir *w, int *fds, int *numbers)
+/* The descriptor of a group, if the instance has it, or -1. */
+static int own_group(const struct weir *w, uint32_t number)
 {
-    unsigned n = 0;
+    int fd = -1;
 
-    for (struct weir_device *d = NULL; (d = weir_vfio_next(w, d));) {
-        const struct weir_vfio *v = weir_vfio_of(d);
-        int f[MAX_GROUPS], g[MAX_GROUPS];
-        unsigned k = v->iommufd ? 0 : weir_container_groups(d->space, f, g, MAX_GROUPS);
-
-        for (unsigned i = 0; i < k && i < MAX_GROUPS && n < MAX_GROUPS; i++) {
-            unsigned j = 0;
-
-            while (j < n && numbers[j] != g[i])
-                j++;
-            if (j == n) {
-                fds[n] = f[i];
-                numbers[n++] = g[i];
-            }
-        }
-    }
-    return n;
+    for (struct weir_device *d = NULL; fd < 0 && (d = weir_vfio_next(w, d));)
+        if (!weir_vfio_of(d)->iommufd)
+            fd = weir_container_group(d->space, (int)number);
+    return fd;
 }
 
 static void address_of(const struct vfio_pci_dependent_device *dep, char out[16])
@@ -83,29 +73,22 @@ static void address_of(const struct vfio_pci_dependent_device *dep, char out[16]
 
 /* Is each of them ours? The kernel would only say no; here they are named. */
 static int check_owned(const struct weir_device *d, const struct vfio_pci_hot_reset_info *info,
-                       const int *numbers, unsigned n_groups, struct weir_error *e)
+                       struct weir_error *e)
 {
     char list[256] = "";
 
     for (uint32_t i = 0; i < info->count; i++) {
         const struct vfio_pci_dependent_device *dep = &info->devices[i];
-        struct weir_function f;
+        struct weir_pci_function f;
         size_t at = strlen(list);
         char address[16];
-        unsigned j = 0;
 
-        if (info->flags & ABI_HOT_RESET_DEV_ID) {
-            if (dep->group_id != ABI_DEVID_NOT_OWNED)
-                continue;
-        } else {
-            while (j < n_groups && numbers[j] != (int)dep->group_id)
-                j++;
-            if (j < n_groups)
-                continue;
-        }
+        if (info->flags & ABI_HOT_RESET_DEV_ID ? dep->group_id != ABI_DEVID_NOT_OWNED
+                                               : own_group(d->weir, dep->group_id) >= 0)
+            continue;
         address_of(dep, address);
-        if (weir_function_read("/sys", address, &f, NULL))
-            f = (struct weir_function){.group = -1};
+        if (weir_pci_function_read("/sys", address, &f, NULL))
+            f = (struct weir_pci_function){.group = -1};
         snprintf(list + at, sizeof(list) - at, "%s%s (group %d, driver %s)", at ? ", " : "",
                  address, f.group, *f.driver ? f.driver : "none");
     }
@@ -139,13 +122,50 @@ static void wake(struct weir_device *d)
     weir_device_bus_master(d, false, NULL);
 }
 
+/* Each group that is reset, once; the kernel refuses more descriptors than devices. Through iommufd
+ * it knows what is ours without any. */
+static void add_groups(const struct weir *w, const struct vfio_pci_hot_reset_info *info,
+                       struct vfio_pci_hot_reset *m)
+{
+    for (uint32_t i = 0; i < info->count; i++) {
+        int fd = own_group(w, info->devices[i].group_id);
+        uint32_t j = 0;
+
+        while (j < m->count && m->group_fds[j] != fd)
+            j++;
+        if (j == m->count)
+            m->group_fds[m->count++] = fd;
+    }
+}
+
+static int hot_reset(struct weir_device *d, const struct vfio_pci_hot_reset_info *info,
+                     struct weir_error *e)
+{
+    struct vfio_pci_hot_reset *m;
+    int r = check_owned(d, info, e);
+
+    if (r)
+        return r;
+    m = calloc(1, sizeof(*m) + info->count * sizeof(m->group_fds[0]));
+    if (!m)
+        return weir_fail(e, -ENOMEM, "no-memory", "reset %s\nout of memory", d->name);
+    if (!weir_vfio_of(d)->iommufd)
+        add_groups(d->weir, info, m);
+    m->argsz = (uint32_t)(sizeof(*m) + m->count * sizeof(m->group_fds[0]));
+    each_affected(d->weir, info, weir_device_quiesce);
+    if (ioctl(weir_vfio_of(d)->fd, VFIO_DEVICE_PCI_HOT_RESET, m))
+        r = weir_fail(e, -errno, "vfio-hot-reset",
+                      "reset %s and all that share its bus\nVFIO_DEVICE_PCI_HOT_RESET: %s", d->name,
+                      strerror(errno));
+    each_affected(d->weir, info, wake);
+    free(m);
+    return r;
+}
+
 int weir_vfio_hot_reset(struct weir_device *d, struct weir_error *e)
 {
-    struct weir_vfio *v = weir_vfio_of(d);
-    struct vfio_pci_hot_reset_info *info = affected(v);
-    int fds[MAX_GROUPS], numbers[MAX_GROUPS], r;
-    unsigned n = own_groups(d->weir, fds, numbers);
-    struct vfio_pci_hot_reset *m;
+    struct vfio_pci_hot_reset_info *info = affected(weir_vfio_of(d));
+    int r;
 
     if (!info)
         return weir_fail(e, -errno, "vfio-hot-reset",
@@ -153,27 +173,7 @@ int weir_vfio_hot_reset(struct weir_device *d, struct weir_error *e)
                          "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO: %s",
                          d->name,
                          errno == ENODEV ? "its bus or slot has no reset" : strerror(errno));
-    r = check_owned(d, info, numbers, n, e);
-    if (r) {
-        free(info);
-        return r;
-    }
-    m = calloc(1, sizeof(*m) + sizeof(fds));
-    if (!m) {
-        free(info);
-        return weir_fail(e, -ENOMEM, "no-memory", "reset %s\nout of memory", d->name);
-    }
-    /* Through iommufd the kernel knows what is ours without descriptors. */
-    m->count = v->iommufd ? 0 : n;
-    m->argsz = (uint32_t)(sizeof(*m) + m->count * sizeof(fds[0]));
-    memcpy(m->group_fds, fds, m->count * sizeof(fds[0]));
-    each_affected(d->weir, info, weir_device_quiesce);
-    if (ioctl(v->fd, VFIO_DEVICE_PCI_HOT_RESET, m))
-        r = weir_fail(e, -errno, "vfio-hot-reset",
-                      "reset %s and all that share its bus\nVFIO_DEVICE_PCI_HOT_RESET: %s", d->name,
-                      strerror(errno));
-    each_affected(d->weir, info, wake);
-    free(m);
+    r = hot_reset(d, info, e);
     free(info);
     return r;
 }

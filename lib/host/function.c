@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,7 +74,7 @@ static long number(const char *sysfs, const char *address, const char *file, int
     if (weir_sysfs_text(text, sizeof(text), "%s/bus/pci/devices/%s/%s", sysfs, address, file) <= 0)
         return missing;
     v = strtol(text, &end, base);
-    return *end || end == text ? missing : v;
+    return *end || end == text || v < -1 || v > 0xffffff ? missing : v;
 }
 
 static bool form_matches(const char *form, const char *name)
@@ -100,7 +101,7 @@ bool weir_pci_address(const char *name, char out[16])
 }
 
 /* The name of the character device, which is that of the one entry of vfio-dev/. */
-static void read_cdev(const char *sysfs, struct weir_function *f)
+static void read_cdev(const char *sysfs, struct weir_pci_function *f)
 {
     char path[PATH_MAX];
     struct dirent *entry;
@@ -116,11 +117,11 @@ static void read_cdev(const char *sysfs, struct weir_function *f)
         closedir(dir);
 }
 
-int weir_function_read(const char *sysfs, const char *address, struct weir_function *out,
-                       struct weir_error *e)
+int weir_pci_function_read(const char *sysfs, const char *address, struct weir_pci_function *out,
+                           struct weir_error *e)
 {
     char path[PATH_MAX], text[32];
-    struct weir_function f = {.group = -1, .node = -1};
+    struct weir_pci_function f = {.group = -1, .node = -1};
     int r;
 
     snprintf(f.address, sizeof(f.address), "%s", address); /* may be out's own */
@@ -149,13 +150,30 @@ int weir_function_read(const char *sysfs, const char *address, struct weir_funct
     return 0;
 }
 
-bool weir_function_is_vfio(const struct weir_function *f)
+bool weir_function_answers(const char *sysfs, const char *address)
+{
+    /* Of a virtual function the ids are all ones, of none the class and revision behind them. */
+    uint32_t class_code = 0;
+    char path[PATH_MAX];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/config", sysfs, address);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return access(path, F_OK) == 0; /* who may not ask has to try */
+    if (pread(fd, &class_code, sizeof(class_code), PCI_CLASS_REVISION) != sizeof(class_code))
+        class_code = UINT32_MAX;
+    close(fd);
+    return class_code != UINT32_MAX;
+}
+
+bool weir_pci_function_is_vfio(const struct weir_pci_function *f)
 {
     /* vfio-pci and its variants: mlx5_vfio_pci, hisi-acc-vfio-pci, ... */
     return *f->cdev || strstr(f->driver, "vfio");
 }
 
-bool weir_function_blocks(const struct weir_function *f)
+bool weir_pci_function_blocks(const struct weir_pci_function *f)
 {
     unsigned class = f->class_code >> 8;
     /* Between PCI buses, or to CardBus: what has a header of another type than 0. Not so the ISA
@@ -163,10 +181,11 @@ bool weir_function_blocks(const struct weir_function *f)
     bool fabric =
         class == BRIDGE_PCI || class == BRIDGE_CARDBUS || class == BRIDGE_SEMI_TRANSPARENT;
 
-    return *f->driver && !fabric && !weir_function_is_vfio(f) && strcmp(f->driver, "pci-stub") != 0;
+    return *f->driver && !fabric && !weir_pci_function_is_vfio(f) &&
+           strcmp(f->driver, "pci-stub") != 0;
 }
 
-int weir_group_read(const char *sysfs, int group, struct weir_function *out, unsigned max)
+int weir_group_read(const char *sysfs, int group, struct weir_pci_function *out, unsigned max)
 {
     char path[PATH_MAX];
     struct dirent *entry;
@@ -190,7 +209,7 @@ int weir_group_read(const char *sysfs, int group, struct weir_function *out, uns
             out[at] = out[at - 1];
             at--;
         }
-        weir_function_read(sysfs, address, &out[at], NULL);
+        weir_pci_function_read(sysfs, address, &out[at], NULL);
     }
     err = errno;
     closedir(dir);

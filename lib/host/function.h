@@ -8,7 +8,7 @@
 
 #include <weir/error.h>
 
-struct weir_function {
+struct weir_pci_function {
     char address[16]; /* "0000:01:00.0", lower case */
     uint16_t vendor, device;
     uint32_t class_code; /* 24 bits */
@@ -23,21 +23,24 @@ struct weir_function {
 bool weir_pci_address(const char *name, char out[16]);
 
 /* Read one. @sysfs: "/sys". -ENODEV, "device-absent", if there is no such function. */
-int weir_function_read(const char *sysfs, const char *address, struct weir_function *out,
-                       struct weir_error *e);
+int weir_pci_function_read(const char *sysfs, const char *address, struct weir_pci_function *out,
+                           struct weir_error *e);
+
+/* Does it still answer? What sysfs has as its ids was read when it was found. */
+bool weir_function_answers(const char *sysfs, const char *address);
 
 /* Is it bound to a driver that gives it to VFIO? */
-bool weir_function_is_vfio(const struct weir_function *f);
+bool weir_pci_function_is_vfio(const struct weir_pci_function *f);
 
 /*
  * Does it keep its group from being viable? Bridges and functions without a driver do not, nor do
  * those of drivers that are known to do no DMA of their own (drivers/vfio/vfio_main.c,
  * vfio_dev_viable(); since Linux 6.0 drivers/iommu/iommu.c, by driver_managed_dma).
  */
-bool weir_function_blocks(const struct weir_function *f);
+bool weir_pci_function_blocks(const struct weir_pci_function *f);
 
 /* Read the members of a group, by address; at most max. Returns how many it has, or -errno. */
-int weir_group_read(const char *sysfs, int group, struct weir_function *out, unsigned max);
+int weir_group_read(const char *sysfs, int group, struct weir_pci_function *out, unsigned max);
 
 /* First 64 KiB at most of a small file, NUL-terminated, without the newlines at its end. Returns
  * its length, or -errno. */

@@ -107,7 +107,7 @@ static struct weir_container_group *find(struct weir_container *c, int number)
 }
 
 /* The group's file; checked for being viable. */
-static int open_group(const struct weir_function *f, struct weir_error *e)
+static int open_group(const struct weir_pci_function *f, struct weir_error *e)
 {
     struct vfio_group_status status = {.argsz = sizeof(status)};
     char path[48], what[64];
@@ -132,7 +132,7 @@ static int open_group(const struct weir_function *f, struct weir_error *e)
 
 /* The first group decides what the container can do; what the application mapped before is mapped
  * now. Taking the group out again undoes it. */
-static int set_iommu(struct weir_space *s, const struct weir_function *f, struct weir_error *e)
+static int set_iommu(struct weir_space *s, const struct weir_pci_function *f, struct weir_error *e)
 {
     struct weir_container *c = container_of(s);
     bool first = !c->set;
@@ -164,7 +164,8 @@ static void widen(struct weir_space *s)
         weir_space_reshape(s, weir_base_page(), &WEIR_VFIO_ANYWHERE, 1, 0, NULL);
 }
 
-int weir_container_join(struct weir_space *s, const struct weir_function *f, struct weir_error *e)
+int weir_container_join(struct weir_space *s, const struct weir_pci_function *f,
+                        struct weir_error *e)
 {
     struct weir_container *c = container_of(s);
     struct weir_container_group *g = find(c, f->group);
@@ -217,13 +218,9 @@ void weir_container_leave(struct weir_space *s, int group)
     widen(s);
 }
 
-unsigned weir_container_groups(const struct weir_space *s, int *fds, int *numbers, unsigned max)
+int weir_container_group(const struct weir_space *s, int number)
 {
-    const struct weir_container *c = container_of(s);
+    const struct weir_container_group *g = find(container_of(s), number);
 
-    for (unsigned i = 0; i < c->n && i < max; i++) {
-        fds[i] = c->groups[i].fd;
-        numbers[i] = c->groups[i].number;
-    }
-    return c->n;
+    return g ? g->fd : -1;
 }

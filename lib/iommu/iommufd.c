@@ -164,12 +164,11 @@ static int bind(const struct iommufd *f, int device, const uint8_t *token)
     return ioctl(device, ABI_DEVICE_BIND_IOMMUFD, &b);
 }
 
-int weir_iommufd_attach(struct weir_space *s, const struct weir_function *fn, int device,
+int weir_iommufd_attach(struct weir_space *s, const struct weir_pci_function *fn, int device,
                         const uint8_t *token, struct weir_error *e)
 {
     struct abi_device_attach a = {.argsz = sizeof(a), .pt = of(s)->ioas};
     char what[48], path[48];
-    int r;
 
     if (bind(of(s), device, token)) {
         int err = errno;
@@ -177,22 +176,20 @@ int weir_iommufd_attach(struct weir_space *s, const struct weir_function *fn, in
         if (err == EPERM)
             return weir_group_not_viable(fn, e);
         if (err == EACCES || (err == EINVAL && token))
-            return weir_token_refused(fn, token, e);
+            return weir_token_refused(fn, token, err, e);
         snprintf(what, sizeof(what), "open device %s", fn->address);
         if (err == EBUSY) /* through its group */
             snprintf(path, sizeof(path), "/dev/vfio/%d", fn->group);
         else
             snprintf(path, sizeof(path), "/dev/vfio/devices/%s", fn->cdev);
-        if (err == EINVAL || err == EBUSY) /* so it answers for a device that is bound already */
+        /* It answers so for a device that is bound already; since Linux 6.5 for an RMRR, too. */
+        if (err == EBUSY || (err == EINVAL && !weir_group_direct(fn)))
             return weir_busy_refused(what, path, device, e);
         return weir_attach_refused(s, fn, "VFIO_DEVICE_BIND_IOMMUFD", err, e);
     }
     if (ioctl(device, ABI_DEVICE_ATTACH_PT, &a))
         return weir_attach_refused(s, fn, "VFIO_DEVICE_ATTACH_IOMMUFD_PT", errno, e);
-    r = shape(s, e);
-    if (r < 0)
-        weir_iommufd_detach(s, device);
-    return r;
+    return shape(s, e);
 }
 
 void weir_iommufd_detach(struct weir_space *s, int device)

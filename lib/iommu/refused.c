@@ -9,10 +9,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #define MAX_MEMBERS 64
 
@@ -29,13 +29,21 @@ int weir_busy_refused(const char *what, const char *path, int own, struct weir_e
                      *holder ? "" : " (root sees which: fuser -v on that file)");
 }
 
-int weir_token_refused(const struct weir_function *f, bool given, struct weir_error *e)
+int weir_token_refused(const struct weir_pci_function *f, bool given, int err, struct weir_error *e)
 {
+    if (err == EINVAL) /* vfio_pci_validate_vf_token(); or what does not know the flag */
+        return weir_fail(
+            e, -EINVAL, "vfio-token",
+            "open device %s\nthe kernel takes no VF token for it: its physical function "
+            "is not on vfio-pci, or it is no such function at all; or the kernel is from "
+            "before Linux 6.17, where iommufd takes none\n"
+            "leave vf-token out, or use a container: iommu=type1 behind the device's "
+            "name",
+            f->address);
     return weir_fail(e, -EACCES, "vfio-token",
                      "open device %s\nthe kernel wants the VF token that the owner of its physical "
                      "function set, and %s\nask whoever runs the PF; give it as vf-token=UUID "
-                     "behind the device's name; iommufd takes one since Linux 6.17, a container "
-                     "(iommu=type1) always did",
+                     "behind the device's name, with iommu=type1 before Linux 6.17",
                      f->address, given ? "this is not it" : "none was given");
 }
 
@@ -75,17 +83,21 @@ int weir_open_refused(const char *what, const char *path, int err, struct weir_e
     return weir_fail(e, -err, "vfio-open", "%s\nopen %s: %s", what, path, strerror(err));
 }
 
-int weir_group_not_viable(const struct weir_function *f, struct weir_error *e)
+int weir_group_not_viable(const struct weir_pci_function *f, struct weir_error *e)
 {
-    struct weir_function *members = calloc(MAX_MEMBERS, sizeof(*members));
+    struct weir_pci_function *members = calloc(MAX_MEMBERS, sizeof(*members));
     int n = members ? weir_group_read("/sys", f->group, members, MAX_MEMBERS) : 0;
-    char list[256] = "", first[16] = "";
+    char list[256] = "", first[16] = "", path[48], holder[128] = "";
     unsigned blocking = 0;
 
     for (int i = 0; i < n && i < MAX_MEMBERS; i++) {
         size_t at = strlen(list);
 
-        if (!weir_function_blocks(&members[i]))
+        if (*members[i].cdev && !*holder && strcmp(members[i].address, f->address)) {
+            snprintf(path, sizeof(path), "/dev/vfio/devices/%s", members[i].cdev);
+            weir_file_holder("/proc", path, -1, holder, sizeof(holder));
+        }
+        if (!weir_pci_function_blocks(&members[i]))
             continue;
         if (!blocking++)
             strcpy(first, members[i].address);
@@ -93,10 +105,17 @@ int weir_group_not_viable(const struct weir_function *f, struct weir_error *e)
                  members[i].driver);
     }
     free(members);
+    if (!blocking && *holder)
+        return weir_fail(e, -EBUSY, "device-busy",
+                         "open device %s\n%s, of the same IOMMU group %d, is open already, in %s\n"
+                         "stop what uses that; of one group everything belongs to one process, and "
+                         "in it to one space",
+                         f->address, path, f->group, holder);
     if (!blocking)
         return weir_fail(e, -EPERM, "group-not-viable",
-                         "open device %s\nits IOMMU group %d is not viable, or its users may not "
-                         "have interrupts: the kernel does not say which\n"
+                         "open device %s\nits IOMMU group %d is not viable, another process has a "
+                         "part of it, or its users may not have interrupts: the kernel does not "
+                         "say which\n"
                          "look at the drivers of /sys/kernel/iommu_groups/%d/devices/*, and at the "
                          "end of dmesg",
                          f->address, f->group, f->group);
@@ -104,8 +123,21 @@ int weir_group_not_viable(const struct weir_function *f, struct weir_error *e)
                      "open device %s\nits IOMMU group %d is not viable: the host drives other "
                      "members of it: %s\nmake each of them unused and unbind it, as root: "
                      "echo %s > /sys/bus/pci/devices/%s/driver/unbind; members without a driver, "
-                     "on vfio-pci or on pci-stub are fine",
-                     f->address, f->group, list, first, first);
+                     "on vfio-pci or on pci-stub are fine. weir groups --explain %s says why they "
+                     "are one group",
+                     f->address, f->group, list, first, first, f->address);
+}
+
+/* CAP_IPC_LOCK, and not being root, is what lifts the limit: root of a container lacks it. */
+static bool may_lock_all(void)
+{
+    char text[4096];
+    const char *at;
+
+    if (weir_sysfs_text(text, sizeof(text), "/proc/self/status") <= 0)
+        return false;
+    at = strstr(text, "CapEff:");
+    return at && strtoull(at + strlen("CapEff:"), NULL, 16) >> CAP_IPC_LOCK & 1;
 }
 
 /* "16 KiB" and so on would hide the one byte that is missing. */
@@ -121,7 +153,8 @@ static int fail_memlock(const struct weir_space *s, const char *what, size_t len
     weir_read_field("/proc/self/status", iommufd ? "VmPin:" : "VmLck:", &locked);
     locked *= 1024;
     need = locked + len;
-    if (limit.rlim_cur == RLIM_INFINITY || geteuid() == 0)
+    /* A container counts nobody else's: what fits was refused for another reason. */
+    if (limit.rlim_cur == RLIM_INFINITY || may_lock_all() || (!iommufd && need <= limit.rlim_cur))
         return weir_fail(e, -ENOMEM, "map-no-memory",
                          "%s\nthe kernel has no memory for the IOMMU's tables, or cannot pin that "
                          "much\nfree memory, or map less; dmesg may say more",
@@ -208,20 +241,31 @@ static const char *highest(const struct weir_space *s, struct weir_iova_range *a
     return name;
 }
 
-int weir_attach_refused(const struct weir_space *s, const struct weir_function *f, const char *call,
-                        int err, struct weir_error *e)
+/* What may go is "direct-relaxable". */
+bool weir_group_direct(const struct weir_pci_function *f)
+{
+    char text[4096], *line, *rest = text;
+    struct weir_iova_range region;
+    const char *type;
+
+    weir_sysfs_text(text, sizeof(text), "/sys/kernel/iommu_groups/%d/reserved_regions", f->group);
+    while ((line = strsep(&rest, "\n")))
+        if (parse_region(line, &region, &type) && strcmp(type, "direct") == 0)
+            return true;
+    return false;
+}
+
+int weir_attach_refused(const struct weir_space *s, const struct weir_pci_function *f,
+                        const char *call, int err, struct weir_error *e)
 {
     char text[4096], *line, *rest = text;
     struct weir_iova_range region, at;
     const char *type, *name;
-    bool direct = false;
 
     weir_sysfs_text(text, sizeof(text), "/sys/kernel/iommu_groups/%d/reserved_regions", f->group);
     while ((line = strsep(&rest, "\n"))) {
         if (!parse_region(line, &region, &type))
             continue;
-        /* What the firmware wants to reach at its own addresses; "direct-relaxable" may go. */
-        direct |= strcmp(type, "direct") == 0;
         name = strcmp(type, "direct-relaxable")
                    ? weir_space_mapping_in(s, region.first, region.last, &at)
                    : NULL;
@@ -242,7 +286,7 @@ int weir_attach_refused(const struct weir_space *s, const struct weir_function *
                          ", which is more than the device can address\nmake that arena with fewer "
                          "iova_bits, or give the device a space of its own",
                          f->address, weir_space_ops(s)->kind, name, at.last);
-    if (direct)
+    if (err != EBUSY && weir_group_direct(f))
         return weir_fail(e, -err, "device-rmrr",
                          "open device %s\n%s: %s. Firmware reserves memory that the device must "
                          "always reach (RMRR, in /sys/kernel/iommu_groups/%d/reserved_regions), so "

@@ -3,12 +3,15 @@
 #include "lib/iommu/iotlb.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include <weir/driver/siommu.h>
 #include <weir/error.h>
@@ -17,6 +20,10 @@
 #define NAME_SIZE sizeof(((struct weir_dma_fault *)0)->mapping)
 #define FREED     64 /* removed ranges that a fault can name */
 #define HINTS     64
+
+#ifndef RWF_NOAPPEND /* Linux 6.9 */
+#define RWF_NOAPPEND 0x20
+#endif
 
 struct mapping {
     uint64_t first, last;
@@ -348,17 +355,30 @@ static int by_fd(const struct mapping *m, uint64_t at, uint8_t *buf, size_t len,
     uint64_t pos = m->offset + at;
     struct stat st;
 
-    /* A write behind the end would make the file grow, or raise SIGXFSZ. Its size is its owner's
-     * affair, and a device that writes where there is no memory has failed. */
+    /* A write behind the end would make the file grow, one behind the limit raise SIGXFSZ, and with
+     * O_APPEND each goes to the end. Its size is its owner's affair, and a device that writes where
+     * there is no memory has failed. */
     if (write) {
-        if (fstat(m->fd, &st) < 0)
+        struct rlimit most;
+        int flags = fcntl(m->fd, F_GETFL);
+        if (flags < 0 || fstat(m->fd, &st) < 0 || getrlimit(RLIMIT_FSIZE, &most) < 0)
             return -errno;
-        if (st.st_size < 0 || pos + len > (uint64_t)st.st_size)
+        if (flags & O_APPEND || st.st_size < 0 || pos + len > (uint64_t)st.st_size ||
+            pos + len > most.rlim_cur)
             return -EIO;
     }
     while (len) {
-        ssize_t n =
-            write ? pwrite(m->fd, buf, len, (off_t)pos) : pread(m->fd, buf, len, (off_t)pos);
+        struct iovec iov = {buf, len};
+        ssize_t n;
+
+        if (!write) {
+            n = pread(m->fd, buf, len, (off_t)pos);
+        } else {
+            /* The owner may set O_APPEND just now. Kernels before 6.9 cannot be told to mind. */
+            n = pwritev2(m->fd, &iov, 1, (off_t)pos, RWF_NOAPPEND);
+            if (n < 0 && (errno == EOPNOTSUPP || errno == EINVAL))
+                n = pwrite(m->fd, buf, len, (off_t)pos);
+        }
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -556,6 +576,11 @@ bool weir_siommu_iotlb(struct weir_siommu *s, struct weir_iotlb_stats *out)
     }
     pthread_rwlock_unlock(&s->lock);
     return any;
+}
+
+int weir_siommu_settle(struct weir_siommu *s)
+{
+    return s->remote ? s->remote(s->remote_user, 0, NULL, 0, true) : 0;
 }
 
 uint64_t weir_siommu_faults(struct weir_siommu *s, struct weir_dma_fault *last)

@@ -191,14 +191,14 @@ int weir_space_reshape(struct weir_space *s, uint64_t page_sizes,
     struct weir_iova_set usable = {0};
     int r = 0;
 
-    if (page_sizes == 0 || n == 0)
-        return weir_fail(e, -EINVAL, "space-empty",
-                         "use a %s space\nwith this device in it, it has no page size or no usable "
-                         "IOVA range",
-                         s->ops->kind);
     for (unsigned i = 0; i < n && r == 0; i++)
         r = weir_iova_set_add(&usable, ranges[i].first, ranges[i].last);
-    if (r < 0)
+    if (r == 0 && (page_sizes == 0 || usable.n == 0))
+        r = weir_fail(e, -EINVAL, "space-empty",
+                      "use a %s space\nwith this device in it, it has no page size or no usable "
+                      "IOVA range",
+                      s->ops->kind);
+    else if (r < 0)
         r = weir_fail(e, r, "no-memory", "use a %s space\nout of memory", s->ops->kind);
     for (size_t i = 0; i < s->n_maps && r == 0; i++) {
         const struct mapping *m = &s->maps[i];

@@ -137,8 +137,6 @@ static unsigned read_ranges(const struct vfio_iommu_type1_info *info, struct wei
         struct vfio_iova_range r;
 
         memcpy(&r, p + n * sizeof(r), sizeof(r));
-        if (r.start > r.end)
-            break;
         out[n++] = (struct weir_iova_range){r.start, r.end};
     }
     return n;

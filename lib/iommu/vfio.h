@@ -23,16 +23,17 @@ bool weir_space_vfio_api(const struct weir_space *s, enum weir_vfio_api *api);
 struct weir_space *weir_space_container(struct weir *w, bool no_iommu, struct weir_error *e);
 /* Bring the function's group in, or count one more user of it. The group's descriptor, or -errno
  * with the group as it was. */
-int weir_container_join(struct weir_space *s, const struct weir_function *f, struct weir_error *e);
+int weir_container_join(struct weir_space *s, const struct weir_pci_function *f,
+                        struct weir_error *e);
 /* The last user takes the group out of the container and closes it. */
 void weir_container_leave(struct weir_space *s, int group);
-/* Descriptors of its groups, at most max. Returns how many it has. */
-unsigned weir_container_groups(const struct weir_space *s, int *fds, int *numbers, unsigned max);
+/* The descriptor of a group that is in it, or -1. */
+int weir_container_group(const struct weir_space *s, int number);
 
 /* iommufd.c */
 struct weir_space *weir_space_iommufd(struct weir *w, struct weir_error *e);
-/* Bind the device's descriptor and attach it. token: 16 bytes or NULL. */
-int weir_iommufd_attach(struct weir_space *s, const struct weir_function *f, int device,
+/* Bind the device's descriptor and attach it; closing it undoes either. token: 16 bytes or NULL. */
+int weir_iommufd_attach(struct weir_space *s, const struct weir_pci_function *f, int device,
                         const uint8_t *token, struct weir_error *e);
 /* Before the descriptor is closed. */
 void weir_iommufd_detach(struct weir_space *s, int device);
@@ -43,16 +44,20 @@ void weir_iommufd_detach(struct weir_space *s, int device);
 int weir_map_refused(const struct weir_space *s, const struct weir_mem *mem, weir_iova_t iova,
                      int err, struct weir_error *e);
 /* To a device that would make a mapping unreachable, or that the platform keeps for itself. */
-int weir_attach_refused(const struct weir_space *s, const struct weir_function *f, const char *call,
-                        int err, struct weir_error *e);
-/* To the VF token that was given, or that none was. */
-int weir_token_refused(const struct weir_function *f, bool given, struct weir_error *e);
+int weir_attach_refused(const struct weir_space *s, const struct weir_pci_function *f,
+                        const char *call, int err, struct weir_error *e);
+/* Does firmware want the group's devices to reach memory at its own address, so that no user may
+ * have them? */
+bool weir_group_direct(const struct weir_pci_function *f);
+/* To the VF token that was given, or that none was: EACCES. Or to one that has no use: EINVAL. */
+int weir_token_refused(const struct weir_pci_function *f, bool given, int err,
+                       struct weir_error *e);
 /* To a device that is in use; own: a descriptor of path that we hold ourselves, or -1. */
 int weir_busy_refused(const char *what, const char *path, int own, struct weir_error *e);
 /* To opening one of its files. what: "open device 0000:01:00.0". */
 int weir_open_refused(const char *what, const char *path, int err, struct weir_error *e);
 /* To a group that is not viable: lists who is in the way. */
-int weir_group_not_viable(const struct weir_function *f, struct weir_error *e);
+int weir_group_not_viable(const struct weir_pci_function *f, struct weir_error *e);
 
 /* type1.c */
 extern const struct weir_space_ops weir_type1_ops;

@@ -8,18 +8,21 @@
 #include "lib/model/kit.h"
 
 #include <errno.h>
+#include <linux/aio_abi.h>
 #include <linux/pci_regs.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int weir_model_irq_init(struct weir_model *m)
 {
     const struct weir_model_pci *pci = &m->ops->pci;
 
-    m->intx.fd = -1;
+    m->intx.fd = m->err.fd = -1;
     if (pci->msix_cap) {
         m->msix = calloc(pci->msix_vectors, sizeof(*m->msix));
         m->msix_table = calloc(pci->msix_vectors, sizeof(*m->msix_table));
@@ -37,17 +40,54 @@ int weir_model_irq_init(struct weir_model *m)
 
 void weir_model_irq_free(struct weir_model *m)
 {
+    if (m->aio)
+        syscall(SYS_io_destroy, m->aio);
+    if (m->ready_fd >= 0)
+        close(m->ready_fd);
     free(m->msix);
     free(m->msi);
     free(m->msix_table);
 }
 
-/* Never blocks: an eventfd whose counter is full has been signalled often enough. */
-static void signal_fd(int fd)
+/*
+ * Never blocks, though the eventfd may: it is the client's too, who can fill its counter at any
+ * time. The kernel itself signals without waiting where the completion of an asynchronous request
+ * is told by an eventfd, so one that completes at once is submitted: to poll an eventfd of ours,
+ * which always can be written.
+ */
+static bool signal_by_kernel(struct weir_model *m, int fd)
+{
+    struct iocb cb =
+                    {
+                        .aio_lio_opcode = IOCB_CMD_POLL,
+                        .aio_fildes = (uint32_t)m->ready_fd,
+                        .aio_buf = POLLOUT,
+                        .aio_flags = IOCB_FLAG_RESFD,
+                        .aio_resfd = (uint32_t)fd,
+                    },
+                *list[] = {&cb};
+    struct io_event done;
+
+    if (!m->aio && !m->no_aio) {
+        m->ready_fd = eventfd(0, EFD_CLOEXEC);
+        m->no_aio = m->ready_fd < 0 || syscall(SYS_io_setup, 4, &m->aio) != 0;
+        cb.aio_fildes = (uint32_t)m->ready_fd;
+    }
+    if (m->no_aio || syscall(SYS_io_submit, m->aio, 1, list) != 1)
+        return false;
+    syscall(SYS_io_getevents, m->aio, 0, 1, &done, NULL);
+    return true;
+}
+
+static void signal_fd(struct weir_model *m, int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLOUT};
     uint64_t one = 1;
-    if (fd >= 0 && poll(&p, 1, 0) == 1 && p.revents & POLLOUT)
+
+    if (fd < 0 || (m->served && signal_by_kernel(m, fd)))
+        return;
+    /* One whose counter is full has been signalled often enough. */
+    if (poll(&p, 1, 0) == 1 && p.revents & POLLOUT)
         (void)!write(fd, &one, sizeof(one));
 }
 
@@ -80,11 +120,11 @@ static void set_enable(struct weir_model *m, unsigned off, uint16_t bit, bool on
 }
 
 /* Deliver a pending message if nothing is in its way. */
-static void deliver(struct kit_vector *v, bool masked)
+static void deliver(struct weir_model *m, struct kit_vector *v, bool masked)
 {
     if (v->pending && !masked && !v->masked && !v->user_masked) {
         v->pending = false;
-        signal_fd(v->fd);
+        signal_fd(m, v->fd);
     }
 }
 
@@ -95,7 +135,7 @@ static void intx_deliver(struct weir_model *m)
         m->intx.fd < 0)
         return;
     m->intx.user_masked = true; /* until the user unmasks, as VFIO_IRQ_INFO_AUTOMASKED says */
-    signal_fd(m->intx.fd);
+    signal_fd(m, m->intx.fd);
 }
 
 void weir_model_irq_update(struct weir_model *m)
@@ -103,11 +143,11 @@ void weir_model_irq_update(struct weir_model *m)
     if (msix_enabled(m)) {
         bool masked = msix_masked(m);
         for (unsigned i = 0; i < m->ops->pci.msix_vectors; i++)
-            deliver(&m->msix[i], masked);
+            deliver(m, &m->msix[i], masked);
     }
     if (msi_enabled(m))
         for (unsigned i = 0; i < m->ops->pci.msi_vectors; i++)
-            deliver(&m->msi[i], false);
+            deliver(m, &m->msi[i], false);
     intx_deliver(m);
 }
 
@@ -117,11 +157,11 @@ void weir_model_raise(struct weir_model *m, unsigned vector)
         if (vector >= m->ops->pci.msix_vectors)
             return;
         m->msix[vector].pending = true;
-        deliver(&m->msix[vector], msix_masked(m));
+        deliver(m, &m->msix[vector], msix_masked(m));
     } else if (msi_enabled(m)) {
         struct kit_vector *v = &m->msi[vector % m->ops->pci.msi_vectors];
         v->pending = true;
-        deliver(v, false);
+        deliver(m, v, false);
     }
 }
 
@@ -151,7 +191,7 @@ void weir_model_irq_forget(struct weir_model *m)
         m->msix[i].fd = -1;
     for (unsigned i = 0; m->msi && i < m->ops->pci.msi_vectors; i++)
         m->msi[i].fd = -1;
-    m->intx.fd = -1;
+    m->intx.fd = m->err.fd = -1;
     weir_model_irq_reset(m);
 }
 
@@ -164,12 +204,23 @@ unsigned weir_model_irqs(const struct weir_model *m, enum weir_irq_index kind)
         return pci->msi_cap ? pci->msi_vectors : 0;
     if (kind == WEIR_IRQ_MSIX)
         return pci->msix_cap ? pci->msix_vectors : 0;
+    if (kind == WEIR_IRQ_ERR) /* as the kernel has it; nothing of a model goes wrong on the link */
+        return pci->pcie_cap ? 1 : 0;
     return 0;
 }
 
 static struct kit_vector *vectors(struct weir_model *m, enum weir_irq_index kind)
 {
-    return kind == WEIR_IRQ_INTX ? &m->intx : kind == WEIR_IRQ_MSI ? m->msi : m->msix;
+    switch (kind) {
+    case WEIR_IRQ_INTX:
+        return &m->intx;
+    case WEIR_IRQ_MSI:
+        return m->msi;
+    case WEIR_IRQ_ERR:
+        return &m->err;
+    default:
+        return m->msix;
+    }
 }
 
 static bool in_range(const struct weir_model *m, enum weir_irq_index kind, unsigned start,
@@ -226,7 +277,7 @@ int weir_model_irq_trigger(struct weir_model *m, enum weir_irq_index kind, unsig
         return -EINVAL;
     pthread_mutex_lock(&m->lock);
     for (unsigned i = 0; i < count; i++)
-        signal_fd(vectors(m, kind)[start + i].fd);
+        signal_fd(m, vectors(m, kind)[start + i].fd);
     pthread_mutex_unlock(&m->lock);
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "lib/core/instance.h"
 #include "lib/model/model.h"
 
+#include <linux/aio_abi.h>
 #include <pthread.h>
 
 #define KIT_MAX_PARAMS  32
@@ -53,8 +54,11 @@ struct weir_model {
     unsigned config_size;
 
     uint32_t (*msix_table)[4]; /* as the driver sees it; the mask bit follows vectors[] */
-    struct kit_vector *msix, *msi, intx;
+    struct kit_vector *msix, *msi, intx, err;
     bool intx_level;
+    aio_context_t aio; /* irq.c: to signal a client's eventfds */
+    bool no_aio;       /* this system has none to give */
+    int ready_fd;
 };
 
 /* spec.c: fill in m->params. */

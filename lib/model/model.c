@@ -55,6 +55,7 @@ struct weir_model *weir_model_new(struct weir *w, const char *spec, struct weir_
     }
     m->weir = w;
     m->ops = ops;
+    m->ready_fd = -1;
     pthread_mutex_init(&m->lock, NULL);
     if (weir_model_parse(m, spec, len, e) || weir_model_iotlb_parse(m, e))
         goto fail;

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define STEP         64            /* frames in each direction between two looks at the socket */
+#define SLOW_STEP    4             /* the same, where memory is reached by messages */
 #define MESSAGES     256           /* messages between two steps */
 #define LOOK_NS      10000000      /* a busy server looks for further clients this often */
 #define SLEPT_NS     20000         /* poll() that took longer has waited */
@@ -47,6 +48,7 @@ struct weir_server {
     int unmask_fd;                    /* INTx */
     struct refused refused[MAX_REFUSED];
     unsigned n_refused;
+    bool slow; /* this client's memory is reached by messages */
     int wake_fd;
     atomic_bool wake;
     /* What run() remembers from one sleep to the next. */
@@ -210,7 +212,12 @@ static int dma_by_message(void *user, uint64_t iova, void *buf, size_t len, bool
 {
     struct weir_server *s = user;
 
-    return s->session ? weir_vfu_session_dma(s->session, iova, buf, len, write) : -ENOTCONN;
+    if (!s->session)
+        return -ENOTCONN;
+    if (!len)
+        return weir_vfu_session_settle(s->session);
+    s->slow = true;
+    return weir_vfu_session_dma(s->session, iova, buf, len, write);
 }
 
 /* Clients coming and going */
@@ -240,6 +247,7 @@ static void drop_client(struct weir_server *s)
     }
     weir_vfu_session_free(s->session);
     s->session = NULL;
+    s->slow = false;
 }
 
 /* Serve what the client sent. @return messages */
@@ -277,7 +285,8 @@ static void refuse(struct weir_server *s, unsigned i, bool now)
 
 static void accept_clients(struct weir_server *s)
 {
-    for (;;) {
+    /* Who connects without end is not to hold up the client that is served. */
+    for (unsigned i = 0; i < MAX_REFUSED; i++) {
         /* One that just went is not to keep the next from coming in. */
         if (s->session && client_leaves(s))
             return;
@@ -413,7 +422,7 @@ int weir_server_run(struct weir_server *s, int timeout_ms, struct weir_error *e)
 
     for (;;) {
         unsigned work = serve(s);
-        work += weir_model_step(s->model, STEP);
+        work += weir_model_step(s->model, s->slow ? SLOW_STEP : STEP);
         now = weir_now_ns();
         if (atomic_load_explicit(&s->wake, memory_order_acquire)) {
             uint64_t count;

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Frames thrown away in one call while the cable is out, and when it is plugged in again: bounds
- * against a source that never ends. */
+/* Frames thrown away in one call while the cable is out, and when it is plugged in again or the
+ * receiver is switched on: bounds against a source that never ends. */
 #define DISCARD_RX   4096
 #define DISCARD_PLUG (1u << 20)
 
@@ -118,6 +118,12 @@ static void discard(struct weir_wire *wire, unsigned max)
 
     while (max-- && next(wire, &frame))
         wire->stats.rx_dropped++;
+}
+
+void weir_wire_discard(struct weir_wire *wire)
+{
+    if (wire->ops->live)
+        discard(wire, DISCARD_PLUG);
 }
 
 bool weir_wire_rx(struct weir_wire *wire, struct weir_frame *frame)

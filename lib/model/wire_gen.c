@@ -186,6 +186,9 @@ static bool has_credit(struct gen *g)
         return true;
     now = weir_now_ns();
     if (!g->started) {
+        if (g->pulled)
+            return false; /* it begins with the cable plugged in; what is due later is lost if not
+                           */
         g->started = true;
         g->start = now;
     }

@@ -472,4 +472,5 @@ const struct weir_wire_ops weir_wire_packet = {
     .fd = packet_fd,
     .link = packet_link,
     .stats = packet_stats,
+    .live = true,
 };

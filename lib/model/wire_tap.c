@@ -346,4 +346,5 @@ const struct weir_wire_ops weir_wire_tap = {
     .link = tap_link,
     .set_link = tap_set_link,
     .stats = tap_stats,
+    .live = true,
 };

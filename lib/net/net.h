@@ -18,7 +18,8 @@
 struct weir_pktpool {
     struct weir_object object;
     struct weir_arena *arena;
-    struct weir_dma mem; /* the buffers */
+    struct weir_dma *pieces; /* the buffers */
+    unsigned n_pieces;
     char *name;
     uint32_t packets, data_room;
     unsigned high; /* of its caches */

@@ -71,6 +71,20 @@ uint32_t weir_pkt_read(const struct weir_pkt *p, uint32_t off, void *out, uint32
     return done;
 }
 
+/* RFC 9293 3.1, RFC 8200 8.1: source, destination, length, protocol. */
+uint16_t weir_pseudo_sum(const void *ip, uint8_t protocol, uint32_t len)
+{
+    const uint8_t *p = ip, *end;
+    uint64_t sum = (uint64_t)protocol + len;
+
+    end = p[0] >> 4 == 6 ? p + 40 : p + 20;
+    for (p = p[0] >> 4 == 6 ? p + 8 : p + 12; p < end; p += 2)
+        sum += (uint32_t)p[0] << 8 | p[1];
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)sum;
+}
+
 struct weir_pkt *weir_pkt_from(struct weir_pktcache *cache, const void *data, uint32_t len)
 {
     struct weir_pkt *segs[WEIR_PKT_MAX_SEGS];

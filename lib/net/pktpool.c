@@ -71,8 +71,9 @@ static void destroy(struct weir_pktpool *pool)
         pool->caches = c->next;
         free(c);
     }
-    if (pool->mem.va)
-        weir_dma_free(pool->arena, &pool->mem);
+    while (pool->n_pieces)
+        weir_dma_free(pool->arena, &pool->pieces[--pool->n_pieces]);
+    free(pool->pieces);
     weir_object_remove(&pool->object);
     pthread_mutex_destroy(&pool->lock);
     free(pool->stack);
@@ -86,22 +87,54 @@ static void object_free(struct weir_object *o)
     destroy((struct weir_pktpool *)((char *)o - offsetof(struct weir_pktpool, object)));
 }
 
-static void fill(struct weir_pktpool *pool)
+/* Packets from number first on, as many as the piece holds. */
+static void fill(struct weir_pktpool *pool, uint32_t first, const struct weir_dma *piece)
 {
     uint64_t stride = stride_of(pool->data_room);
 
-    for (uint32_t i = 0; i < pool->packets; i++) {
-        struct weir_pkt *p = &pool->meta[i];
-        p->buf = (uint8_t *)pool->mem.va + i * stride;
-        p->iova = weir_iova_add(pool->mem.iova, i * stride);
+    for (uint32_t i = 0; i < piece->len / stride; i++) {
+        struct weir_pkt *p = &pool->meta[first + i];
+        p->buf = (uint8_t *)piece->va + i * stride;
+        p->iova = weir_iova_add(piece->iova, i * stride);
         p->pool = pool;
         p->off = WEIR_PKT_HEADROOM;
         p->room = (uint16_t)(WEIR_PKT_HEADROOM + pool->data_room);
         p->n_segs = 1;
         p->refs = 1;
-        pool->stack[i] = p;
+        pool->stack[first + i] = p;
+    }
+}
+
+/* Memory for all packets: one piece, or where the arena is in pieces itself (it grew, or lies at
+ * physical addresses) halves, quarters, ... 0 or -errno. */
+static int carve(struct weir_pktpool *pool)
+{
+    uint64_t stride = stride_of(pool->data_room);
+    uint32_t n = pool->packets, done = 0;
+
+    while (done < pool->packets) {
+        struct weir_dma *pieces =
+            realloc(pool->pieces, (pool->n_pieces + 1) * sizeof(*pool->pieces));
+        int ret;
+
+        if (!pieces)
+            return -ENOMEM;
+        pool->pieces = pieces;
+        if (n > pool->packets - done)
+            n = pool->packets - done;
+        ret =
+            weir_dma_alloc(pool->arena, n * stride, WEIR_CACHE_LINE, &pieces[pool->n_pieces], NULL);
+        if (ret == -ENOSPC && n > 1) {
+            n = (n + 1) / 2;
+            continue;
+        }
+        if (ret)
+            return ret;
+        fill(pool, done, &pieces[pool->n_pieces++]);
+        done += n;
     }
     pool->available = pool->packets;
+    return 0;
 }
 
 struct weir_pktpool *weir_pktpool_new(struct weir_arena *a, const struct weir_pktpool_options *opt,
@@ -137,18 +170,17 @@ struct weir_pktpool *weir_pktpool_new(struct weir_arena *a, const struct weir_pk
     }
     memset(pool->meta, 0, o.packets * sizeof(*pool->meta));
     bytes = o.packets * stride_of(o.data_room);
-    if (weir_dma_alloc(a, bytes, WEIR_CACHE_LINE, &pool->mem, NULL)) {
+    if (carve(pool)) {
         weir_arena_info(a, &info);
         weir_fail(e, -ENOSPC, "pool-arena",
-                  "make packet pool %s\n%u packets with %u bytes of data room take %llu bytes in "
-                  "one piece; arena %s has %llu of %llu bytes in use\nmake the arena larger "
+                  "make packet pool %s\n%u packets with %u bytes of data room take %llu bytes; "
+                  "arena %s has %llu of %llu bytes in use\nmake the arena larger "
                   "(weir_pktpool_bytes() tells the need), or the pool smaller",
                   o.name, o.packets, o.data_room, (unsigned long long)bytes, info.name,
                   (unsigned long long)info.used, (unsigned long long)info.bytes);
         destroy(pool);
         return NULL;
     }
-    fill(pool);
     weir_object_add(a->weir, &pool->object, WEIR_RANK_POOL, object_free);
     return pool;
 }

@@ -167,6 +167,23 @@ unsigned weir_txq_reclaim(struct weir_txq *q)
     return weir_txq_base(q)->reclaim(q);
 }
 
+/* What a device needs to know to do what is asked for. */
+static bool offloads_ok(const struct weir_txq_base *b, const struct weir_pkt *p)
+{
+    uint32_t l4 = p->flags & (WEIR_PKT_TCP | WEIR_PKT_UDP);
+    uint32_t ip = p->flags & WEIR_PKT_IPV4 || p->flags & WEIR_PKT_TX_L3_SUM ? 20 : 40;
+
+    if (p->flags & WEIR_PKT_TX_ALL & ~b->can)
+        return false;
+    if (p->flags & WEIR_PKT_TX_L4_SUM && l4 != WEIR_PKT_TCP && l4 != WEIR_PKT_UDP)
+        return false;
+    if (!(p->flags & (WEIR_PKT_TX_L3_SUM | WEIR_PKT_TX_L4_SUM)))
+        return true;
+    l4 = !(p->flags & WEIR_PKT_TX_L4_SUM) ? 0 : l4 == WEIR_PKT_TCP ? 20 : 8;
+    return p->l2_len >= ETHER_HEADER && p->l2_len < 128 && p->l3_len >= ip &&
+           p->l2_len + p->l3_len + l4 <= p->total;
+}
+
 int weir_tx_check(const struct weir_txq *q, const struct weir_pkt *pkt, struct weir_error *e)
 {
     const struct weir_txq_base *b = weir_txq_base(q);
@@ -184,6 +201,13 @@ int weir_tx_check(const struct weir_txq *q, const struct weir_pkt *pkt, struct w
                          "send a packet\nit has %u bytes, an Ethernet header takes %u\n"
                          "set total and len",
                          pkt->total, ETHER_HEADER);
+    if (pkt->flags & WEIR_PKT_TX_ALL && !offloads_ok(b, pkt))
+        return weir_fail(e, -EINVAL, "tx-offload",
+                         "send a packet\nits flags are %#x, its header lengths %u and %u: this "
+                         "device does %#x of that, and needs to know the headers\nset l2_len and "
+                         "l3_len, WEIR_PKT_IPV4 for an IPv4 header, and one of WEIR_PKT_TCP and "
+                         "WEIR_PKT_UDP for a checksum of it",
+                         pkt->flags, pkt->l2_len, pkt->l3_len, pkt->flags & b->can);
     if (pkt->n_segs < 1 || pkt->n_segs > WEIR_PKT_MAX_SEGS)
         return weir_fail(e, -EINVAL, "tx-chain",
                          "send a packet\nit claims %u segments, 1 to %u are possible\nset n_segs "

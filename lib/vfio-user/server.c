@@ -17,6 +17,8 @@
 /* What a client may send while it owes an answer to DMA_READ or DMA_WRITE. */
 #define KEPT_MESSAGES 4096
 #define KEPT_BYTES    (4u << 20)
+#define KEPT_FDS      256
+#define FLYING        1024 /* DMA messages whose answer is to come */
 
 struct kept {
     struct kept *next;
@@ -31,9 +33,15 @@ struct weir_vfu_session {
     uint64_t born;
     uint64_t out_since; /* when the client last took anything of conn.out */
     struct kept *first, **last;
-    unsigned n_kept;
+    unsigned n_kept, n_kept_fds;
+    unsigned n_waited_for; /* of these, what the client wants a reply to */
     size_t kept_bytes;
     uint16_t next_id;
+    struct flying {
+        uint16_t id, command;
+    } flying[FLYING];
+    unsigned n_flying;
+    uint64_t dma_until; /* all answers of this step; 0: none was needed yet */
     bool in_request;
     bool more; /* run() stopped at its limit, not for want of messages */
     unsigned notes;
@@ -77,6 +85,8 @@ static struct kept *unkeep(struct weir_vfu_session *s)
     if (!s->first)
         s->last = &s->first;
     s->n_kept--;
+    s->n_kept_fds -= k->msg.n_fds;
+    s->n_waited_for -= !(k->msg.h.flags & WEIR_VFU_NO_REPLY);
     s->kept_bytes -= k->msg.len;
     return k;
 }
@@ -140,6 +150,32 @@ static void note(struct weir_vfu_session *s, const char *text)
     s->req.ops->note(s->req.user, text);
 }
 
+/* An answer came: it must be one to what was asked. */
+static int answered(struct weir_vfu_session *s, struct weir_vfu_msg *msg)
+{
+    bool fds = msg->n_fds || msg->too_many_fds;
+
+    weir_vfu_msg_close_fds(msg);
+    for (unsigned i = 0; !fds && i < s->n_flying; i++) {
+        if (s->flying[i].id != msg->h.id || s->flying[i].command != msg->h.command)
+            continue;
+        s->n_flying--;
+        memmove(s->flying + i, s->flying + i + 1, (s->n_flying - i) * sizeof(s->flying[0]));
+        return 0;
+    }
+    return end(s, -EPROTO, "it answered what nobody asked");
+}
+
+/* One that came after the device went on: of a write, or of a read that was given up. */
+static int answered_late(struct weir_vfu_session *s, struct weir_vfu_msg *msg)
+{
+    int r = answered(s, msg);
+
+    if (!r && msg->h.flags & WEIR_VFU_ERROR && msg->h.command == WEIR_VFU_DMA_WRITE)
+        note(s, "the client refused a write of the device to its memory");
+    return r;
+}
+
 /* Serve one message, whose descriptors are closed if nobody takes them. */
 static int serve(struct weir_vfu_session *s, struct weir_vfu_msg *msg)
 {
@@ -152,10 +188,8 @@ static int serve(struct weir_vfu_session *s, struct weir_vfu_msg *msg)
     bool silent = msg->h.flags & WEIR_VFU_NO_REPLY;
     char text[160];
 
-    if ((msg->h.flags & WEIR_VFU_TYPE_MASK) != WEIR_VFU_REQUEST) {
-        weir_vfu_msg_close_fds(msg);
-        return end(s, -EPROTO, "it answered what nobody asked");
-    }
+    if ((msg->h.flags & WEIR_VFU_TYPE_MASK) != WEIR_VFU_REQUEST)
+        return answered_late(s, msg);
     weir_vfu_reply_init(&reply);
     s->in_request = true;
     int r = weir_vfu_request(&s->req, msg, &reply);
@@ -217,6 +251,7 @@ int weir_vfu_session_run(struct weir_vfu_session *s, unsigned max)
     bool dry = false; /* the last read was all there was, most likely */
 
     s->more = false;
+    s->dma_until = 0;
     while (!s->err && flush(s) == 0) {
         if (n == max) {
             s->more = true;
@@ -290,7 +325,8 @@ static int keep(struct weir_vfu_session *s, const struct weir_vfu_msg *msg)
 {
     struct kept *k = NULL;
 
-    if (s->n_kept < KEPT_MESSAGES && s->kept_bytes + msg->len <= KEPT_BYTES)
+    if (s->n_kept < KEPT_MESSAGES && s->kept_bytes + msg->len <= KEPT_BYTES &&
+        s->n_kept_fds + msg->n_fds <= KEPT_FDS)
         k = malloc(sizeof(*k) + msg->len);
     if (!k) {
         struct weir_vfu_msg gone = *msg;
@@ -304,6 +340,8 @@ static int keep(struct weir_vfu_session *s, const struct weir_vfu_msg *msg)
     *s->last = k;
     s->last = &k->next;
     s->n_kept++;
+    s->n_kept_fds += msg->n_fds;
+    s->n_waited_for += !(msg->h.flags & WEIR_VFU_NO_REPLY);
     s->kept_bytes += msg->len;
     return 0;
 }
@@ -314,7 +352,7 @@ static int wait_for(struct weir_vfu_session *s, short events, uint64_t until)
     for (;;) {
         uint64_t now = weir_now_ns();
         if (now >= until)
-            return end(s, -ETIMEDOUT, "the client does not answer a DMA request");
+            return end(s, -ETIMEDOUT, "the client does not answer DMA requests in time");
         struct pollfd p = {.fd = s->conn.fd, .events = events};
         struct timespec left = {
             .tv_sec = (time_t)((until - now) / 1000000000u),
@@ -328,31 +366,56 @@ static int wait_for(struct weir_vfu_session *s, short events, uint64_t until)
     }
 }
 
-/* Next answer to request id; everything else is put aside. 1, 0 if it is not there yet. */
-static int find_answer(struct weir_vfu_session *s, uint16_t id, uint16_t command,
-                       struct weir_vfu_msg *msg)
+/* The answer to request id, -1 for none; requests are put aside. 1, 0 if it is not there yet. */
+static int find_answer(struct weir_vfu_session *s, int id, struct weir_vfu_msg *msg)
 {
     int r;
 
     while ((r = weir_vfu_next(&s->conn, msg)) > 0) {
-        if ((msg->h.flags & WEIR_VFU_TYPE_MASK) == WEIR_VFU_REQUEST) {
+        if ((msg->h.flags & WEIR_VFU_TYPE_MASK) == WEIR_VFU_REQUEST)
             r = keep(s, msg);
-            if (r)
-                return r;
-            continue;
-        }
-        bool fds = msg->n_fds || msg->too_many_fds;
-        weir_vfu_msg_close_fds(msg);
-        if (msg->h.id != id || msg->h.command != command || fds)
-            return end(s, -EPROTO, "it answered what nobody asked");
-        return 1;
+        else if (msg->h.id != id)
+            r = answered_late(s, msg);
+        else
+            return answered(s, msg) ? s->err : 1;
+        if (r)
+            return r;
     }
     return r < 0 ? end_stream(s, r, &msg->h) : 0;
 }
 
+/* Send a DMA message. 0, -EAGAIN if it has to wait. */
+static int send_dma(struct weir_vfu_session *s, struct weir_vfu_header *h, struct iovec iov[2])
+{
+    if (s->n_flying == FLYING)
+        return end(s, -ENOBUFS, "the client answers no DMA requests");
+    int r = weir_vfu_send(&s->conn, h, iov, 2, NULL, 0);
+    if (r)
+        return r == -EAGAIN ? r : end_errno(s, r);
+    s->flying[s->n_flying++] = (struct flying){h->id, h->command};
+    if (weir_vfu_out_pending(&s->conn))
+        s->out_since = weir_now_ns();
+    return 0;
+}
+
+/* One round of waiting for an answer. */
+static int wait_answer(struct weir_vfu_session *s, bool sent)
+{
+    ssize_t got = receive(s);
+
+    if (got == -EAGAIN)
+        wait_for(s, (short)(POLLIN | (!sent || weir_vfu_out_pending(&s->conn) ? POLLOUT : 0)),
+                 s->dma_until);
+    return s->err;
+}
+
+/*
+ * A client that waits for the reply to a request of its own may not serve ours meanwhile: QEMU
+ * holds its big lock then. So a read is given up for now, and a write, which it will come to, not
+ * waited for.
+ */
 static int dma_once(struct weir_vfu_session *s, uint64_t iova, void *buf, size_t len, bool write)
 {
-    uint64_t until = weir_now_ns() + s->opt.dma_ms * NS_PER_MS;
     struct weir_vfu_dma_access access = {.iova = iova, .count = len};
     struct weir_vfu_header h = {
         .id = s->next_id++,
@@ -364,38 +427,38 @@ static int dma_once(struct weir_vfu_session *s, uint64_t iova, void *buf, size_t
 
     for (;;) {
         int r = flush(s);
-        if (!r && !sent) {
-            r = weir_vfu_send(&s->conn, &h, iov, 2, NULL, 0);
-            if (r && r != -EAGAIN)
-                return end_errno(s, r);
+        if (!r && !sent && (write || !s->n_waited_for)) {
+            r = send_dma(s, &h, iov);
             sent = !r;
-            if (sent && weir_vfu_out_pending(&s->conn))
-                s->out_since = weir_now_ns();
         }
         if (s->err)
             return s->err;
-        int found = find_answer(s, h.id, h.command, &msg);
+        int found = find_answer(s, h.id, &msg);
         if (found < 0)
             return found;
         if (found)
             break;
-        ssize_t got = receive(s);
-        if (got == -EAGAIN)
-            got = wait_for(s, POLLIN | (!sent || weir_vfu_out_pending(&s->conn) ? POLLOUT : 0),
-                           until);
-        if (s->err)
-            return s->err;
+        if (s->n_waited_for && (sent || !write))
+            return write ? 0 : -EAGAIN;
+        r = wait_answer(s, sent);
+        if (r)
+            return r;
     }
-    if (!sent)
-        return end(s, -EPROTO, "it answered what nobody asked");
     if (msg.h.flags & WEIR_VFU_ERROR)
-        return msg.h.error && msg.h.error < 4096 ? -(int)msg.h.error : -EIO;
+        return msg.h.error && msg.h.error < 4096 && msg.h.error != EAGAIN ? -(int)msg.h.error
+                                                                          : -EIO;
     /* QEMU answers a write with the header alone, others with 12 or 16 bytes. */
     if (write ? msg.len > sizeof(access) : msg.len != sizeof(access) + len)
         return end(s, -EPROTO, "its answer to a DMA request has a wrong size");
     if (!write)
         memcpy(buf, msg.body + sizeof(access), len);
     return 0;
+}
+
+static void begin_dma(struct weir_vfu_session *s)
+{
+    if (!s->dma_until)
+        s->dma_until = weir_now_ns() + s->opt.dma_ms * NS_PER_MS;
 }
 
 int weir_vfu_session_dma(struct weir_vfu_session *s, uint64_t iova, void *buf, size_t len,
@@ -405,6 +468,7 @@ int weir_vfu_session_dma(struct weir_vfu_session *s, uint64_t iova, void *buf, s
 
     if (s->in_request)
         return -EDEADLK;
+    begin_dma(s);
     while (len && !s->err) {
         size_t n = len < s->req.peer.max_data ? len : (size_t)s->req.peer.max_data;
         int r = dma_once(s, iova, at, n, write);
@@ -413,6 +477,28 @@ int weir_vfu_session_dma(struct weir_vfu_session *s, uint64_t iova, void *buf, s
         at += n;
         iova += n;
         len -= n;
+    }
+    return s->err ? -EIO : 0;
+}
+
+int weir_vfu_session_settle(struct weir_vfu_session *s)
+{
+    struct weir_vfu_msg msg;
+    int r;
+
+    if (s->in_request)
+        return -EDEADLK;
+    begin_dma(s);
+    while (s->n_flying && !s->err) {
+        r = find_answer(s, -1, &msg);
+        if (!r && s->n_flying) {
+            if (s->n_waited_for)
+                return -EAGAIN;
+            flush(s);
+            r = s->err ? s->err : wait_answer(s, true);
+        }
+        if (r)
+            return r;
     }
     return s->err ? -EIO : 0;
 }

@@ -54,7 +54,7 @@ struct weir_vfu_server_ops {
 struct weir_vfu_session_options {
     unsigned version_ms; /* to begin with VERSION; default 2000 */
     unsigned stall_ms;   /* to take a reply; default 5000 */
-    unsigned dma_ms;     /* to answer DMA_READ and DMA_WRITE; default 2000 */
+    unsigned dma_ms;     /* to answer all of a step's DMA_READ and DMA_WRITE; default 2000 */
 };
 
 struct weir_vfu_session;
@@ -83,10 +83,15 @@ bool weir_vfu_session_open(const struct weir_vfu_session *s);
 /*
  * Read or write the client's memory by messages, waiting for its answers. Never from a callback of
  * read or write: a client that waits for that reply may not serve this. Messages that arrive
- * meanwhile are kept for weir_vfu_session_run(). A failure of the connection shows there too.
+ * meanwhile are kept for weir_vfu_session_run(). When one is among them that the client wants a
+ * reply to, nothing more is waited for: a read is -EAGAIN, to be made again after
+ * weir_vfu_session_run(), and a write 0 although its answer is still to come. The waiting between
+ * two weir_vfu_session_run() is limited as a whole. A failure of the connection shows there too.
  */
 int weir_vfu_session_dma(struct weir_vfu_session *s, uint64_t iova, void *buf, size_t len,
                          bool write);
+/* Wait until the client has made all writes. -EAGAIN as above. */
+int weir_vfu_session_settle(struct weir_vfu_session *s);
 
 /*
  * Refuse a further client: answer its VERSION with EBUSY. 1 when done with fd, which is closed; 0

@@ -7,6 +7,7 @@
  * one event.
  */
 #include "xm.h"
+#include <errno.h>
 
 #define QUEUES 0xffffu /* the bits of EICR, EIMS, ... that belong to queues */
 
@@ -76,9 +77,18 @@ static int vector_of(const struct xm *x, unsigned q, bool tx)
     return (int)(entry & X540_IVAR_INT_ALLOC0);
 }
 
+bool weir_xm_irq_pending(const struct xm *x)
+{
+    return x->rx_cause[0] | x->rx_cause[1] | x->tx_cause[0] | x->tx_cause[1];
+}
+
 void weir_xm_irq_step(struct xm *x)
 {
     uint64_t news = 0;
+
+    /* What an interrupt tells of is in memory before it comes. */
+    if (!weir_xm_irq_pending(x) || weir_siommu_settle(weir_model_siommu(x->model)) == -EAGAIN)
+        return;
 
     for (unsigned tx = 0; tx < 2; tx++) {
         uint64_t *causes = tx ? x->tx_cause : x->rx_cause;

@@ -72,6 +72,7 @@ void weir_xm_wire_link(struct xm *x, bool up)
 {
     if (up == x->wire_up)
         return;
+    weir_xm_count_missed(x); /* what gets lost while the cable is out never came */
     x->wire_up = up;
     negotiate(x);
 }

@@ -2,6 +2,7 @@
 /* Ring registers of the receive and transmit queues (8.2.3.8, 8.2.3.9), and reaching descriptors.
  */
 #include "xm.h"
+#include <errno.h>
 
 /* Offsets within a queue's 64 bytes. */
 enum {
@@ -195,8 +196,12 @@ void weir_xm_queue_reset(struct xm *x)
     }
 }
 
-void weir_xm_stop(struct xm *x, struct xm_ring *r, const struct weir_dma_who *who)
+void weir_xm_failed(struct xm *x, struct xm_ring *r, int err, const struct weir_dma_who *who)
 {
+    if (err == -EAGAIN) {
+        x->dma_later = true;
+        return;
+    }
     r->stopped = true;
     weir_log(x->weir, WEIR_LOG_WARNING, "x540",
              "%s queue %u stops at descriptor %u, until it is enabled anew", who->queue,
@@ -222,14 +227,18 @@ bool weir_xm_desc_get(struct xm *x, struct xm_ring *r, uint32_t i, uint64_t out[
 {
     uint8_t *map = ring_map(x, r);
     uint64_t le[2];
+    int err = 0;
 
     if (map) {
         const uint64_t *at = (const uint64_t *)(const void *)(map + 16 * (size_t)i);
         le[0] = WEIR_READ_ONCE(at[0]);
         le[1] = WEIR_READ_ONCE(at[1]);
         weir_xm_touch(x, r->base + 16 * (uint64_t)i, 16, who);
-    } else if (weir_model_dma_read(x->model, r->base + 16 * (uint64_t)i, le, 16, who)) {
-        weir_xm_stop(x, r, who);
+    } else {
+        err = weir_model_dma_read(x->model, r->base + 16 * (uint64_t)i, le, 16, who);
+    }
+    if (err) {
+        weir_xm_failed(x, r, err, who);
         return false;
     }
     out[0] = weir_le64(le[0]);
@@ -251,35 +260,32 @@ bool weir_xm_desc_put(struct xm *x, struct xm_ring *r, uint32_t i, const uint64_
         weir_xm_touch(x, r->base + 16 * (uint64_t)i, 16, who);
         return true;
     }
-    if (!weir_model_dma_write(x->model, r->base + 16 * (uint64_t)i, le, 16, who))
-        return true;
-    weir_xm_stop(x, r, who);
-    return false;
+    int err = weir_model_dma_write(x->model, r->base + 16 * (uint64_t)i, le, 16, who);
+    if (err)
+        weir_xm_failed(x, r, err, who);
+    return !err;
 }
 
-bool weir_xm_done(struct xm *x, struct xm_ring *r, uint32_t i, const struct weir_dma_who *who)
+bool weir_xm_done(struct xm *x, struct xm_ring *r, uint32_t i, bool legacy,
+                  const struct weir_dma_who *who)
 {
     uint8_t *map = ring_map(x, r);
-    uint64_t at = r->base + 16 * (uint64_t)i;
-    uint32_t half[2], *status;
+    /* Only a legacy descriptor keeps what is beside its status, the tag among it (7.2.3.2.3,
+     * 7.2.3.2.4). */
+    uint32_t status = weir_le32(X540_TXD_STA_DD);
 
     if (map) {
-        status = (uint32_t *)(void *)(map + 16 * (size_t)i + 12);
-        half[0] = WEIR_READ_ONCE(status[-1]);
-        half[1] = WEIR_READ_ONCE(status[0]);
-    } else if (weir_model_dma_read(x->model, at + 8, half, 8, who)) {
-        weir_xm_stop(x, r, who);
-        return false;
+        uint8_t *to = map + 16 * (size_t)i + 12;
+        if (legacy)
+            WEIR_WRITE_ONCE(*to, X540_TXD_STA_DD);
+        else
+            WEIR_WRITE_ONCE(*(uint32_t *)(void *)to, status);
+        weir_xm_touch(x, r->base + 16 * (uint64_t)i + 12, legacy ? 1 : 4, who);
+        return true;
     }
-    /* Only a legacy descriptor keeps what is beside its status: the tag (7.2.3.2.3, 7.2.3.2.4). */
-    bool legacy = !(weir_le32(half[0]) & X540_TXD_CMD_DEXT);
-    half[1] = (legacy ? half[1] : 0) | weir_le32(X540_TXD_STA_DD);
-    if (map) {
-        WEIR_WRITE_ONCE(*status, half[1]);
-        weir_xm_touch(x, at + 12, 4, who);
-    } else if (weir_model_dma_write(x->model, at + 12, &half[1], 4, who)) {
-        weir_xm_stop(x, r, who);
-        return false;
-    }
-    return true;
+    int err = weir_model_dma_write(x->model, r->base + 16 * (uint64_t)i + 12, &status,
+                                   legacy ? 1 : 4, who);
+    if (err)
+        weir_xm_failed(x, r, err, who);
+    return !err;
 }

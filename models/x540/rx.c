@@ -8,7 +8,7 @@
 #include "sum.h"
 #include "xm.h"
 
-enum outcome { DELIVERED, DROPPED, WAITS };
+enum outcome { DELIVERED, DROPPED, WAITS, LATER };
 
 /* The frame as it goes to memory: without a stripped tag, with the CRC unless it is stripped. */
 struct image {
@@ -70,10 +70,10 @@ static bool put_data(struct xm *x, struct xm_ring *r, const struct image *m, uin
         return true;
     }
     image_copy(m, off, x->rx_bounce, n);
-    if (!weir_model_dma_write(x->model, iova, x->rx_bounce, n, who))
-        return true;
-    weir_xm_stop(x, r, who);
-    return false;
+    int err = weir_model_dma_write(x->model, iova, x->rx_bounce, n, who);
+    if (err)
+        weir_xm_failed(x, r, err, who);
+    return !err;
 }
 
 static unsigned choose_queue(const struct xm *x, const struct xm_packet *p)
@@ -144,8 +144,6 @@ static enum outcome deliver(struct xm *x, struct xm_packet *p)
         weir_xm_count_rx_drop(x, index);
         return DROPPED;
     }
-    if (p->status & (X540_RXD_ERR_IPE | X540_RXD_ERR_L4E))
-        weir_xm_count(x, X540_XEC);
     if (m.crc)
         weir_xm_crc(p->data, p->len, m.crc_bytes);
 
@@ -163,7 +161,7 @@ static enum outcome deliver(struct xm *x, struct xm_packet *p)
         if (!weir_xm_desc_get(x, r, i, desc[k], &who) ||
             !put_data(x, r, &m, off, part, q->legacy ? desc[k][0] : desc[k][0] & ~(uint64_t)1,
                       &who))
-            return DROPPED;
+            return x->dma_later ? LATER : DROPPED;
         i = i + 1 == r->count ? 0 : i + 1;
     }
     weir_wmb();
@@ -179,6 +177,8 @@ static enum outcome deliver(struct xm *x, struct xm_packet *p)
         i = i + 1 == r->count ? 0 : i + 1;
     }
     r->head = i;
+    if (p->status & (X540_RXD_ERR_IPE | X540_RXD_ERR_L4E))
+        weir_xm_count(x, X540_XEC);
     weir_xm_count_rx_queue(x, index, m.len);
     x->rx_cause[index / 64] |= (uint64_t)1 << (index % 64);
     return DELIVERED;
@@ -213,11 +213,30 @@ static bool mac_passes(struct xm *x, struct xm_packet *p)
     return true;
 }
 
-static bool receives(const struct xm *x)
+/* Reception is on; without it the MAC takes nothing in (8.2 receive DMA, RXCTRL.RXEN). */
+static bool enabled(const struct xm *x)
 {
     return weir_xm_get(x, X540_RXCTRL) & X540_RXCTRL_RXEN &&
-           !(weir_xm_get(x, X540_SECRXCTRL) & X540_SECRXCTRL_RX_DIS) && !x->stall_rx &&
-           weir_xm_dma(x);
+           !(weir_xm_get(x, X540_SECRXCTRL) & X540_SECRXCTRL_RX_DIS);
+}
+
+static bool receives(const struct xm *x)
+{
+    return enabled(x) && !x->stall_rx && weir_xm_dma(x);
+}
+
+/* What came while reception was off is lost, and no miss: RXMPC is about frames that the packet
+ * buffer had no room for. */
+static void follow_enable(struct xm *x)
+{
+    bool on = enabled(x);
+
+    if (on == x->rx_on)
+        return;
+    if (on && x->wire)
+        weir_wire_discard(x->wire);
+    weir_xm_count_missed(x);
+    x->rx_on = on;
 }
 
 static bool loops_back(const struct xm *x)
@@ -242,13 +261,10 @@ void weir_xm_rx_loopback(struct xm *x, const uint8_t *data, uint32_t len)
 
     if (!receives(x))
         return; /* lost, as there is nobody who would take it */
-    if (!weir_xm_fifo_room(&x->fifo, len)) {
-        weir_xm_count(x, X540_RXMPC);
-        return;
-    }
     look(x, &p, data, len);
-    if (mac_passes(x, &p))
-        weir_xm_fifo_put(&x->fifo, data, len);
+    /* What the buffer has no room for has been counted as good all the same, see stats.c. */
+    if (mac_passes(x, &p) && !weir_xm_fifo_put(&x->fifo, data, len))
+        weir_xm_count(x, X540_RXMPC);
 }
 
 unsigned weir_xm_rx_step(struct xm *x, unsigned budget)
@@ -259,29 +275,35 @@ unsigned weir_xm_rx_step(struct xm *x, unsigned budget)
     const uint8_t *data;
     uint32_t len;
 
-    if (!receives(x))
+    follow_enable(x);
+    if (!receives(x) || x->dma_later)
         return 0;
     while (moved < budget && !x->rx_blocked && (data = weir_xm_fifo_peek(&x->fifo, &len))) {
         look(x, &p, data, len);
         weir_xm_filter(x, &p); /* passed when it came in; this is for p.inexact */
-        if (deliver(x, &p) == WAITS) {
+        enum outcome what = deliver(x, &p);
+        if (what == LATER)
+            return moved;
+        if (what == WAITS) {
             x->rx_blocked = true;
         } else {
             weir_xm_fifo_pop(&x->fifo);
             moved++;
         }
     }
-    while (moved < budget && weir_xm_rx_wants(x) && weir_wire_rx(x->wire, &frame)) {
+    while (moved < budget && !x->dma_later && weir_xm_rx_wants(x) &&
+           weir_wire_rx(x->wire, &frame)) {
         moved++;
         if (frame.len < XM_MIN_FRAME || frame.len > WEIR_WIRE_MAX_FRAME)
             continue; /* wires pad and check */
         look(x, &p, frame.data, frame.len);
         if (!mac_passes(x, &p))
             continue;
-        if (!x->fifo.used && deliver(x, &p) != WAITS)
+        enum outcome what = x->fifo.used ? WAITS : deliver(x, &p);
+        if (what != WAITS && what != LATER)
             continue;
         weir_xm_fifo_put(&x->fifo, frame.data, frame.len);
-        x->rx_blocked = true;
+        x->rx_blocked = what == WAITS;
     }
     return moved;
 }

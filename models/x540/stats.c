@@ -36,17 +36,24 @@ static struct xm_wide *find(struct xm *x, uint32_t off, bool *high)
     return NULL;
 }
 
-/* Frames that the wire lost because nobody took them in time never met the packet buffer, but are
- * what RXMPC is about. */
-static uint32_t missed(struct xm *x)
+/*
+ * Frames that the wire lost because nobody took them in time never met the packet buffer, but are
+ * what RXMPC is about. GPRC counts them too: the device counts a good frame before it finds no room
+ * for it, which stock drivers know and subtract RXMPC.
+ */
+void weir_xm_count_missed(struct xm *x)
 {
     struct weir_model_stats s = {0};
+
     if (!x->wire)
-        return 0;
+        return;
     weir_wire_stats(x->wire, &s);
-    uint64_t n = s.rx_dropped - x->missed_base;
+    uint32_t n = (uint32_t)(s.rx_dropped - x->missed_base);
     x->missed_base = s.rx_dropped;
-    return (uint32_t)n;
+    if (x->rx_on && x->wire_up) {
+        x->reg[X540_RXMPC / 4] += n;
+        x->reg[X540_GPRC / 4] += n;
+    }
 }
 
 bool weir_xm_stat_read(struct xm *x, uint32_t off, uint32_t *value)
@@ -65,17 +72,18 @@ bool weir_xm_stat_read(struct xm *x, uint32_t off, uint32_t *value)
         w->value = 0;
         return true;
     }
+    if (off == X540_RXMPC || off == X540_GPRC)
+        weir_xm_count_missed(x);
     *value = x->reg[off / 4];
     x->reg[off / 4] = 0;
-    if (off == X540_RXMPC)
-        *value += missed(x);
     return true;
 }
 
 void weir_xm_stats_reset(struct xm *x)
 {
     memset(x->wide, 0, sizeof(x->wide));
-    missed(x);
+    x->rx_on = false;
+    weir_xm_count_missed(x);
 }
 
 static unsigned bucket(uint32_t len)

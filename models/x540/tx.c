@@ -4,10 +4,13 @@
  * host memory, so descriptors are only reported done after the wire was flushed.
  */
 #include "xm.h"
+#include <errno.h>
 #include <time.h>
 
 #define MAX_REPORTS 256 /* descriptors with RS between flushes */
 #define RETRY_NS    50000
+/* With the index of a descriptor to report: it has the legacy format. */
+#define REPORT_LEGACY 0x80000000u
 
 static uint64_t now_ns(void)
 {
@@ -76,7 +79,7 @@ bool weir_xm_wire(struct xm *x, unsigned queue, const struct iovec *iov, unsigne
 
 /* Report descriptors done, as their queue wants it: DD in the descriptor or the head in memory
  * (7.2.3.5). */
-static bool complete(struct xm *x, unsigned index, uint32_t head, const uint16_t *reports,
+static bool complete(struct xm *x, unsigned index, uint32_t head, const uint32_t *reports,
                      unsigned n)
 {
     struct xm_ring *r = &x->txq[index].ring;
@@ -92,14 +95,15 @@ static bool complete(struct xm *x, unsigned index, uint32_t head, const uint16_t
                       (wbal & X540_TDWBAL_HEADWB_LOW);
         uint32_t le = weir_le32(head);
         who.descriptor = head;
-        if (weir_model_dma_write(x->model, to, &le, 4, &who)) {
-            weir_xm_stop(x, r, &who);
+        int err = weir_model_dma_write(x->model, to, &le, 4, &who);
+        if (err) {
+            weir_xm_failed(x, r, err, &who);
             return false;
         }
     } else {
         for (unsigned i = 0; i < n; i++) {
-            who.descriptor = reports[i];
-            if (!weir_xm_done(x, r, reports[i], &who))
+            who.descriptor = reports[i] & ~REPORT_LEGACY;
+            if (!weir_xm_done(x, r, who.descriptor, reports[i] & REPORT_LEGACY, &who))
                 return false;
         }
     }
@@ -114,8 +118,9 @@ static bool add_piece(struct xm *x, struct xm_ring *r, struct xm_frame *f, uint6
     void *p = weir_siommu_ptr(weir_model_siommu(x->model), iova, len, false);
     if (!p) {
         p = weir_xm_scratch(x, len);
-        if (!p || weir_model_dma_read(x->model, iova, p, len, who)) {
-            weir_xm_stop(x, r, who);
+        int err = p ? weir_model_dma_read(x->model, iova, p, len, who) : -ENOMEM;
+        if (err) {
+            weir_xm_failed(x, r, err, who);
             return false;
         }
         x->scratch_floor = x->scratch_used; /* stays until this frame is sent */
@@ -145,7 +150,7 @@ struct fetched {
     struct xm_frame frame;
     const char *bad; /* why it cannot be sent, or NULL */
     uint32_t next;   /* descriptor behind it */
-    uint16_t reports[XM_MAX_PIECES];
+    uint32_t reports[XM_MAX_PIECES];
     unsigned n_reports;
 };
 
@@ -174,7 +179,7 @@ static enum fetch fetch(struct xm *x, unsigned index, uint32_t at, struct fetche
         if (cmd & X540_TXD_CMD_RS) {
             if (out->n_reports == XM_MAX_PIECES) /* of a frame that is too long the last counts */
                 out->n_reports--;
-            out->reports[out->n_reports++] = (uint16_t)at;
+            out->reports[out->n_reports++] = at | (legacy ? REPORT_LEGACY : 0);
         }
         at = at + 1 == r->count ? 0 : at + 1;
         out->next = at;
@@ -236,7 +241,7 @@ static unsigned run_queue(struct xm *x, unsigned index, unsigned budget, bool *m
     struct xm_ring *r = &x->txq[index].ring;
     struct weir_dma_who who = {.queue = "tx", .queue_index = index};
     struct fetched in;
-    uint16_t reports[MAX_REPORTS + XM_MAX_PIECES];
+    uint32_t reports[MAX_REPORTS + XM_MAX_PIECES];
     unsigned n = 0, moved = 0;
     uint32_t head = r->head;
 
@@ -252,8 +257,10 @@ static unsigned run_queue(struct xm *x, unsigned index, unsigned budget, bool *m
         enum fetch what = fetch(x, index, head, &in, &who);
         if (what == FETCH_NONE && (r->tail + 1) % r->count == head)
             bad_frame(x, r, &who, "the whole ring holds no end of it");
-        if (what == FETCH_FAULT || what == FETCH_NONE)
+        if (what == FETCH_FAULT || what == FETCH_NONE) {
+            *more = x->dma_later; /* from the frame's first descriptor on */
             break;
+        }
         if (what == FETCH_FRAME) {
             const char *why = in.bad;
             unsigned sent = 0;
@@ -315,7 +322,8 @@ unsigned weir_xm_tx_step(struct xm *x, unsigned budget)
     if (!sends(x) || (x->tx_retry && now_ns() < x->tx_retry))
         return 0;
     x->tx_retry = 0;
-    while (moved < budget && !x->tx_retry && (q = next_queue(x, x->tx_next)) >= 0) {
+    while (moved < budget && !x->tx_retry && !x->dma_later &&
+           (q = next_queue(x, x->tx_next)) >= 0) {
         struct xm_ring *r = &x->txq[q].ring;
         bool more = false;
         if (r->enabled && !r->stopped) {

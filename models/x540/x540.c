@@ -136,6 +136,7 @@ static unsigned xm_step(struct weir_model *m, unsigned budget)
 
     x->step++;
     x->iotlb = weir_siommu_has_iotlb(weir_model_siommu(m));
+    x->dma_later = false;
     weir_xm_phy_step(x);
     unsigned moved = weir_xm_tx_step(x, budget);
     moved += weir_xm_rx_step(x, budget);
@@ -148,7 +149,7 @@ static uint64_t xm_deadline(struct weir_model *m)
     struct xm *x = weir_model_priv(m);
     uint64_t at = x->link_at ? x->link_at : UINT64_MAX;
 
-    if (weir_xm_rx_pending(x))
+    if (weir_xm_rx_pending(x) || weir_xm_irq_pending(x))
         return 0;
     if (weir_xm_tx_pending(x) && x->tx_retry < at)
         at = x->tx_retry; /* 0: now */

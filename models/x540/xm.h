@@ -135,6 +135,7 @@ struct xm {
 
     struct xm_rxq rxq[X540_RX_QUEUES];
     struct xm_txq txq[X540_TX_QUEUES];
+    bool dma_later;                  /* memory cannot be read now: this step ends */
     uint64_t tx_work[2];             /* queues whose tail moved */
     unsigned tx_next;                /* where the round goes on */
     uint64_t tx_retry;               /* the wire took nothing: not before then */
@@ -142,7 +143,8 @@ struct xm {
 
     /* rx.c, filter.c */
     struct xm_fifo fifo;
-    uint64_t missed_base;           /* what the wire had lost when RXMPC was read last */
+    bool rx_on;                     /* reception, as the last step saw it */
+    uint64_t missed_base;           /* of what the wire lost, counted or of no interest */
     bool rx_blocked;                /* the frame at the head of the buffer has no descriptors */
     uint64_t exact[X540_RX_QUEUES]; /* receive addresses in use */
     unsigned n_exact;
@@ -195,8 +197,10 @@ bool weir_xm_desc_get(struct xm *x, struct xm_ring *r, uint32_t i, uint64_t out[
 bool weir_xm_desc_put(struct xm *x, struct xm_ring *r, uint32_t i, const uint64_t in[2],
                       const struct weir_dma_who *who);
 /* Set DD of a transmit descriptor. */
-bool weir_xm_done(struct xm *x, struct xm_ring *r, uint32_t i, const struct weir_dma_who *who);
-void weir_xm_stop(struct xm *x, struct xm_ring *r, const struct weir_dma_who *who);
+bool weir_xm_done(struct xm *x, struct xm_ring *r, uint32_t i, bool legacy,
+                  const struct weir_dma_who *who);
+/* An access failed with err: the ring stops, or with -EAGAIN the work is left to a later step. */
+void weir_xm_failed(struct xm *x, struct xm_ring *r, int err, const struct weir_dma_who *who);
 
 /* nvm.c */
 void weir_xm_nvm_init(struct xm *x);
@@ -218,6 +222,7 @@ uint32_t weir_xm_irq_read(struct xm *x, uint32_t off);
 void weir_xm_irq_write(struct xm *x, uint32_t off, uint32_t value);
 void weir_xm_cause(struct xm *x, uint32_t causes); /* other causes: EICR bits 16 and up */
 void weir_xm_irq_step(struct xm *x);               /* raise what the queues noted */
+bool weir_xm_irq_pending(const struct xm *x);
 
 /* stats.c */
 bool weir_xm_stat_read(struct xm *x, uint32_t off, uint32_t *value);
@@ -226,6 +231,7 @@ void weir_xm_count_rx_any(struct xm *x, uint32_t len);
 void weir_xm_count_rx_good(struct xm *x, const uint8_t *dest, uint32_t len);
 void weir_xm_count_rx_queue(struct xm *x, unsigned q, uint32_t bytes);
 void weir_xm_count_rx_drop(struct xm *x, unsigned q);
+void weir_xm_count_missed(struct xm *x); /* what the wire lost since */
 void weir_xm_count_tx(struct xm *x, unsigned q, const uint8_t *dest, uint32_t len);
 static inline void weir_xm_count(struct xm *x, uint32_t off)
 {

@@ -47,8 +47,8 @@ static void bring_up(void **state)
     assert_true(link.full_duplex);
     weir_port_info(p, &info);
     assert_true(info.started);
-    assert_string_equal(info.rx_path, "scalar");
-    assert_string_equal(info.tx_path, "scalar");
+    assert_non_null(info.rx_path); /* which one depends on the CPU: see test_x540_paths.c */
+    assert_string_equal(info.rx_path, info.tx_path);
     rig_close(p);
     rig_done(&r);
 }
@@ -106,7 +106,7 @@ static void short_frames_are_padded(void **state)
 }
 
 /* Over every shape of buffer that matters: chained, and just not. */
-static void long_frames(uint32_t room, uint32_t mtu, const char *path)
+static void long_frames(uint32_t room, uint32_t mtu, bool scattered)
 {
     struct rig r;
     struct weir_port_info info;
@@ -118,7 +118,7 @@ static void long_frames(uint32_t room, uint32_t mtu, const char *path)
     struct weir_port *p = rig_up(&r, "model:x540?wire=loopback", &o);
     rig_mac(p, mac);
     weir_port_info(p, &info);
-    assert_string_equal(info.rx_path, path);
+    assert_int_equal(strstr(info.rx_path, "scattered") != NULL, scattered);
     uint32_t lens[] = {60,       room - 1, room, room + 1, 2 * room - 1, 2 * room, 2 * room + 1,
                        4 * room, 1514,     9000, 9014,     mtu + 13,     mtu + 14};
     for (unsigned i = 0; i < 3 * sizeof lens / sizeof lens[0]; i++) {
@@ -149,14 +149,14 @@ static void long_frames(uint32_t room, uint32_t mtu, const char *path)
 static void jumbo_frames_cross_in_chained_buffers(void **state)
 {
     (void)state;
-    long_frames(2048, 9000, "scattered");
-    long_frames(2048, 15850, "scattered");
-    long_frames(1024, 1500, "scattered");
-    long_frames(1024, 600, "scattered"); /* the MAC takes standard frames all the same */
-    long_frames(1024, 15850, "scattered");
-    long_frames(16384, 15850, "scalar");
-    long_frames(2048, 2030, "scalar");
-    long_frames(2048, 2031, "scattered");
+    long_frames(2048, 9000, true);
+    long_frames(2048, 15850, true);
+    long_frames(1024, 1500, true);
+    long_frames(1024, 600, true); /* the MAC takes standard frames all the same */
+    long_frames(1024, 15850, true);
+    long_frames(16384, 15850, false);
+    long_frames(2048, 2030, false);
+    long_frames(2048, 2031, true);
 }
 
 static void chains_of_any_shape_are_sent(void **state)

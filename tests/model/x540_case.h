@@ -156,6 +156,20 @@ static const struct weir_wire_ops bench_wire_ops = {
     .stats = bench_wire_stats,
 };
 
+/* The same as something that sends whether or not anybody listens. */
+static const struct weir_wire_ops bench_live_ops = {
+    .kind = "live",
+    .help = "",
+    .open = bench_wire_open,
+    .close = bench_wire_close,
+    .rx = bench_wire_rx,
+    .tx = bench_wire_tx,
+    .flush = bench_wire_flush,
+    .link = bench_wire_link,
+    .stats = bench_wire_stats,
+    .live = true,
+};
+
 static inline void bench_log(void *user, enum weir_log_level level, const char *part,
                              const char *text)
 {
@@ -187,6 +201,7 @@ static inline struct bench *bench_new(const char *spec)
     b->w = weir_new(&opt, &e);
     assert_int_equal(weir_model_register(b->w, &weir_x540_model, NULL), 0);
     assert_int_equal(weir_wire_register(b->w, &bench_wire_ops, NULL), 0);
+    assert_int_equal(weir_wire_register(b->w, &bench_live_ops, NULL), 0);
     opening = b;
     b->wire.link = true;
     b->d = weir_device_open(b->w, spec, NULL, &e);

@@ -287,6 +287,17 @@ static void a_pulled_packet_wire_discards_what_comes(void **state)
     weir_wire_flush(a);
     expect(b, f, 60);
     assert_int_equal(wire_case_stats(b).rx_dropped, 10);
+
+    /* So does one whose receiver was off. */
+    for (unsigned i = 0; i < 10; i++)
+        assert_true(wire_case_send(a, f, 60));
+    weir_wire_flush(a);
+    weir_wire_discard(b);
+    number_frame(f, 60, 3);
+    assert_true(wire_case_send(a, f, 60));
+    weir_wire_flush(a);
+    expect(b, f, 60);
+    assert_int_equal(wire_case_stats(b).rx_dropped, 20);
     weir_wire_close(a);
     weir_wire_close(b);
 }

@@ -178,6 +178,28 @@ static void a_tap_that_nobody_reads_overflows_and_is_counted(void **state)
     weir_wire_close(tap);
 }
 
+static void a_tap_forgets_what_came_while_nobody_listened(void **state)
+{
+    struct weir_wire *tap = open_up(state, "tap:tp0"), *packet = open_up(state, "packet:tp0");
+    struct weir_frame got;
+    uint8_t f[60];
+
+    for (unsigned i = 0; i < 20; i++) {
+        number_frame(f, 60, i);
+        assert_true(wire_case_send(packet, f, 60));
+        weir_wire_flush(packet);
+        if (i == 9)
+            weir_wire_discard(tap);
+    }
+    for (unsigned i = 10; i < 20; i++) {
+        number_frame(f, 60, i);
+        expect(tap, f, 60);
+    }
+    assert_false(weir_wire_rx(tap, &got));
+    weir_wire_close(packet);
+    weir_wire_close(tap);
+}
+
 int main(void)
 {
 #define TAP(f) cmocka_unit_test_setup_teardown(f, wire_case_setup, teardown)
@@ -189,6 +211,7 @@ int main(void)
         TAP(super_frames_through_a_tap),
         TAP(the_stack_leaves_checksums_to_a_tap),
         TAP(a_tap_that_nobody_reads_overflows_and_is_counted),
+        TAP(a_tap_forgets_what_came_while_nobody_listened),
     };
     const char *why = cannot_make_interfaces();
 

@@ -87,6 +87,13 @@ struct fake_function *fake_add(const char *address, int group)
     return f;
 }
 
+void fake_opened(struct fake_function *f)
+{
+    fake_peek(f, WEIR_REGION_CONFIG, PCI_VENDOR_ID, &f->ids, sizeof(f->ids));
+    if (f->gone)
+        f->ids = UINT32_MAX;
+}
+
 /* ---- regions ---- */
 
 static int get_info(const struct fake_function *f, struct vfio_device_info *info)
@@ -207,7 +214,10 @@ static int set_irqs(struct fake_function *f, const struct vfio_irq_set *m)
     uint32_t action = m->flags & VFIO_IRQ_SET_ACTION_TYPE_MASK;
 
     fake.set_irqs++;
-    fake.irq_set = *m;
+    fake.irq_set.flags = m->flags;
+    fake.irq_set.index = m->index;
+    fake.irq_set.start = m->start;
+    fake.irq_set.count = m->count;
     if (m->index >= WEIR_N_IRQS || m->start >= f->irqs[m->index].count ||
         m->start + m->count > f->irqs[m->index].count ||
         m->argsz < sizeof(*m) + (data == VFIO_IRQ_SET_DATA_EVENTFD ? 4 * m->count : 0))

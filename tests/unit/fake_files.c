@@ -51,6 +51,8 @@ DIR *__real_opendir(const char *path);
 DIR *__wrap_opendir(const char *path);
 int __real_close(int fd);
 int __wrap_close(int fd);
+int __real_dup3(int fd, int at, int flags);
+int __wrap_dup3(int fd, int at, int flags);
 int __real_ioctl(int fd, unsigned long request, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 void *__real_mmap64(void *va, size_t len, int prot, int flags, int fd, off_t off);
@@ -77,7 +79,6 @@ char *__real_strdup(const char *text);
 char *__wrap_strdup(const char *text);
 int __real_getrlimit64(int resource, struct rlimit *out);
 int __wrap_getrlimit64(int resource, struct rlimit *out);
-uid_t __wrap_geteuid(void);
 int __real_clock_gettime(clockid_t clock, struct timespec *out);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
 
@@ -165,7 +166,8 @@ static int device_file(const char *path, struct fake_group **g, struct fake_func
     }
     if (no_iommu || sscanf(path, "/dev/vfio/%d%c", &number, &end) == 1) {
         for (unsigned i = 0; i < fake.n_functions; i++)
-            if (fake.functions[i].group == number && strstr(fake.functions[i].driver, "vfio"))
+            if (number >= 0 && fake.functions[i].group == number &&
+                strstr(fake.functions[i].driver, "vfio"))
                 *g = fake_group(number);
         return *g && (*g)->no_iommu == no_iommu ? 0 : -1;
     }
@@ -298,13 +300,14 @@ DIR *__wrap_opendir(const char *path)
 
 /* ---- descriptors ---- */
 
-int __wrap_close(int fd)
+/* What the kernel does when the last descriptor of a file goes. */
+static void gone(int fd)
 {
     struct fake_file *file = fake_file_of(fd);
     struct fake_file was;
 
     if (!file)
-        return __real_close(fd);
+        return;
     was = *file;
     *file = (struct fake_file){0};
     switch (was.kind) {
@@ -324,7 +327,24 @@ int __wrap_close(int fd)
         fake_device_close(&was);
         break;
     }
+}
+
+int __wrap_close(int fd)
+{
+    gone(fd);
     return __real_close(fd);
+}
+
+/* The one at fd is closed next, so it moves. */
+int __wrap_dup3(int fd, int at, int flags)
+{
+    struct fake_file *file;
+
+    gone(at);
+    file = fake_file_of(fd);
+    if (file)
+        file->fd = at;
+    return __real_dup3(fd, at, flags);
 }
 
 static int dispatch(struct fake_file *file, unsigned long request, void *arg)
@@ -361,11 +381,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
     }
     inside++;
     r = dispatch(file, request, arg);
-    if (fake.tamper) {
-        int err = fake.tamper(request, arg, r);
-
-        r = err ? -err : r;
-    }
+    if (fake.tamper)
+        r = fake.tamper(request, arg, r);
     inside--;
     if (r >= 0)
         return r;
@@ -388,16 +405,27 @@ static bool refuses_access(int fd, size_t len, struct fake_file **file)
 
 ssize_t __wrap_pread64(int fd, void *buf, size_t len, off_t off)
 {
+    const uint64_t ids = FAKE_OFFSET(WEIR_REGION_CONFIG);
+    const struct fake_function *f;
     struct fake_file *file;
+    ssize_t n;
 
     if (refuses_access(fd, len, &file))
         return -1;
     len -= file && fake.io_short;
-    if (file && fake.functions[file->index].gone) {
+    n = (ssize_t)len;
+    if (!file)
+        return __real_pread64(fd, buf, len, off);
+    f = &fake.functions[file->index];
+    if (f->gone)
         memset(buf, 0xff, len);
-        return (ssize_t)len;
-    }
-    return __real_pread64(fd, buf, len, off);
+    else
+        n = __real_pread64(fd, buf, len, off);
+    /* The ids are the kernel's own memory (vfio_pci_config.c, init_pci_cap_basic_perm()). */
+    for (size_t i = 0; i < len && (uint64_t)off + i < ids + sizeof(f->ids); i++)
+        if ((uint64_t)off + i >= ids)
+            ((uint8_t *)buf)[i] = (uint8_t)(f->ids >> 8 * ((uint64_t)off + i - ids));
+    return n;
 }
 
 ssize_t __wrap_pwrite64(int fd, const void *buf, size_t len, off_t off)
@@ -484,7 +512,7 @@ static bool area_reserved(uint64_t first, uint64_t end)
 static bool mappable(const struct fake_function *f, uint64_t off, uint64_t len)
 {
     uint64_t index = off >> 40;
-    const struct fake_region *r = &f->regions[index];
+    const struct fake_region *r = &f->regions[index % WEIR_N_REGIONS];
 
     off &= FAKE_OFFSET(1) - 1;
     if (index > WEIR_REGION_BAR5 || !(r->flags & VFIO_REGION_INFO_FLAG_MMAP) || off > r->size ||
@@ -549,11 +577,6 @@ int __wrap_getrlimit64(int resource, struct rlimit *out)
         return __real_getrlimit64(resource, out);
     *out = (struct rlimit){fake.memlock, fake.memlock};
     return 0;
-}
-
-uid_t __wrap_geteuid(void)
-{
-    return fake.euid;
 }
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *out)

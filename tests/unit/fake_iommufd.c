@@ -205,6 +205,7 @@ static int bind(struct fake_file *file, struct abi_device_bind *b)
     b->devid = file->index + 10;
     g->cdevs++;
     f->opens++;
+    fake_opened(f);
     file->works = true;
     return 0;
 }

@@ -46,7 +46,7 @@ void fake_file(const char *path, const char *fmt, ...)
     fclose(f);
 }
 
-void fake_link(const char *path, const char *target)
+void fake_symlink(const char *path, const char *target)
 {
     char at[PATH_MAX];
 
@@ -64,7 +64,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
-static void remove_all(const char *path)
+void fake_remove(const char *path)
 {
     char at[PATH_MAX];
 
@@ -88,17 +88,37 @@ void fake_bind(struct fake_function *f, const char *driver)
         snprintf(f->driver, sizeof(f->driver), "%s", driver ? driver : "");
     snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", f->address);
     snprintf(target, sizeof(target), "../../../../bus/pci/drivers/%s", f->driver);
-    fake_link(path, target);
+    fake_symlink(path, target);
     if (!*f->driver)
-        remove_all(path);
+        fake_remove(path);
     snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", f->address);
-    remove_all(path);
+    fake_remove(path);
     f->cdev[0] = '\0';
     if (!fake.cdevs || !strstr(f->driver, "vfio"))
         return;
     snprintf(f->cdev, sizeof(f->cdev), "vfio%u", (unsigned)(f - fake.functions));
     snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev/%s/dev", f->address, f->cdev);
     fake_file(path, "511:0\n");
+}
+
+static void write_config(const struct fake_function *f)
+{
+    char path[128], bytes[64];
+
+    snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s/config", fake.root, f->address);
+    fake_peek((struct fake_function *)(uintptr_t)f, WEIR_REGION_CONFIG, 0, bytes, sizeof(bytes));
+    if (f->gone)
+        memset(bytes, 0xff, sizeof(bytes));
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, sizeof(bytes), 1, file), 1);
+    fclose(file);
+}
+
+void fake_dead(struct fake_function *f, bool dead)
+{
+    f->gone = dead;
+    write_config(f);
 }
 
 void fake_plug(struct fake_function *f)
@@ -116,13 +136,14 @@ void fake_plug(struct fake_function *f)
     snprintf(target, sizeof(target), "0x%06x", class_code >> 8);
     attribute(f, "class", target);
     attribute(f, "numa_node", "1");
+    write_config(f);
     if (f->group >= 0) {
         snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", f->address);
         snprintf(target, sizeof(target), "../../../../kernel/iommu_groups/%d", f->group);
-        fake_link(path, target);
+        fake_symlink(path, target);
         snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d/devices/%s", f->group,
                  f->address);
-        fake_link(path, "/");
+        fake_symlink(path, "/");
     }
     fake_bind(f, "vfio-pci");
 }
@@ -132,9 +153,9 @@ void fake_unplug(struct fake_function *f)
     char path[128];
 
     snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", f->address);
-    remove_all(path);
+    fake_remove(path);
     snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d/devices/%s", f->group, f->address);
-    remove_all(path);
+    fake_remove(path);
     f->driver[0] = f->cdev[0] = '\0';
     f->gone = true;
 }
@@ -145,6 +166,16 @@ void fake_cdevs(void)
     fake.iommufd = true;
     for (unsigned i = 0; i < fake.n_functions; i++)
         fake_bind(&fake.functions[i], fake.functions[i].driver);
+}
+
+void fake_no_iommu(int number)
+{
+    char path[64];
+
+    fake_group(number)->no_iommu = true;
+    fake.no_iommu_mode = true;
+    snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%d/name", number);
+    fake_file(path, "vfio-noiommu\n");
 }
 
 static void write_regions(const struct fake_group *g)
@@ -202,7 +233,7 @@ int fake_setup(void **state)
 int fake_teardown(void **state)
 {
     (void)state;
-    remove_all("");
+    fake_remove("");
     fake.root[0] = '\0';
     fake_fail_end();
     for (unsigned i = 0; i < fake.n_functions; i++)
@@ -258,7 +289,7 @@ static struct weir_device *open_device(struct weir *w, const char *name, struct 
     return weir_device_open(w, name, &opt, e);
 }
 
-struct weir_device *fake_open(struct weir *w, const char *name, struct weir_space *space)
+struct weir_device *fake_open_device(struct weir *w, const char *name, struct weir_space *space)
 {
     struct weir_error e = {0};
     struct weir_device *d = open_device(w, name, space, &e);

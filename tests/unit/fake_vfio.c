@@ -174,6 +174,7 @@ static int get_device(struct fake_group *g, const char *name)
     file = fake_file_of(fd);
     file->works = true;
     f->opens++;
+    fake_opened(f);
     g->devices++;
     return fd;
 }

@@ -65,6 +65,7 @@ struct fake_function {
     unsigned vectors_left; /* that the host can still give out */
     const char *token;     /* VF token that its user has to show, or NULL */
     /* state */
+    uint32_t ids;       /* as the kernel read them when it was opened, and answers from then on */
     unsigned opens;     /* device descriptors that work */
     int bound;          /* the iommufd it is bound to, -1: none */
     bool attached;      /* to that one's IOAS */
@@ -141,10 +142,12 @@ extern struct fake {
     struct fake_space containers[4], iommufds[4];
     /* what was asked for */
     unsigned maps, unmaps, set_iommus, infos, set_irqs;
-    struct vfio_irq_set irq_set; /* the last */
-    size_t access_len;           /* of the last pread or pwrite */
-    /* tampering: sees each answer before the caller does, and may change it. Returns 0 or an
-     * errno. */
+    struct {
+        uint32_t flags, index, start, count;
+    } irq_set;         /* the last */
+    size_t access_len; /* of the last pread or pwrite */
+    /* tampering: sees each answer before the caller does, and may change it. @result, and what it
+     * returns: of ioctl(), or -errno. */
     int (*tamper)(unsigned long request, void *arg, int result);
 } fake;
 
@@ -159,8 +162,14 @@ void fake_bind(struct fake_function *f, const char *driver);
 /* Take it out of the machine: out of sysfs; or put it back. */
 void fake_unplug(struct fake_function *f);
 void fake_plug(struct fake_function *f);
+/* It stops answering, in its place: all it says is ones; or answers again. */
+void fake_dead(struct fake_function *f, bool dead);
+/* The kernel opened it (vfio_config_init()). */
+void fake_opened(struct fake_function *f);
 struct fake_group *fake_group(int number);
 void fake_reserve(struct fake_group *g, uint64_t first, uint64_t last, const char *type);
+/* Its functions are behind no IOMMU, and the kernel allows to do without. */
+void fake_no_iommu(int number);
 /* Give the kernel character devices for functions: for all that are there. */
 void fake_cdevs(void);
 /* Bytes in one of its regions. */
@@ -171,7 +180,8 @@ void fake_peek(struct fake_function *f, unsigned region, uint64_t off, void *byt
 void fake_raise(struct fake_function *f, enum weir_irq_index kind, unsigned vector);
 /* A file of the machine's, "/proc/7/comm"; or a link. Folders are made. */
 void fake_file(const char *path, const char *fmt, ...) WEIR_PRINTF(2, 3);
-void fake_link(const char *path, const char *target);
+void fake_symlink(const char *path, const char *target);
+void fake_remove(const char *path); /* with all that is in it */
 
 /* ---- failures ---- */
 
@@ -204,8 +214,8 @@ extern char fake_log[1024];
 void fake_failed(const struct weir_error *e, int err, const char *code);
 void fake_contains(const char *text, const char *part);
 
-struct weir_device *fake_open(struct weir *w, const char *name, struct weir_space *space);
-/* As fake_open(), when it has to fail. */
+struct weir_device *fake_open_device(struct weir *w, const char *name, struct weir_space *space);
+/* As fake_open_device(), when it has to fail. */
 void fake_open_fails(struct weir *w, const char *name, struct weir_space *space, int err,
                      const char *code, struct weir_error *e);
 struct weir_space *fake_new_space(struct weir *w, enum weir_vfio_api api);
@@ -219,8 +229,6 @@ void *fake_memory(size_t len);
 void fake_memory_free(void *va, size_t len);
 /* The next event, or one that cannot be; waits for one at most 10 s if told so. */
 struct weir_event fake_event(struct weir *w, bool wait);
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
 
 /* ---- between the parts ---- */
 

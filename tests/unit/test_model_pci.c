@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A model's configuration space, regions and interrupts, as a device shows them. */
 #include "model_case.h"
+#include <poll.h>
 
 static void has_a_header(void **state)
 {
@@ -318,6 +319,48 @@ static void never_blocks_on_an_eventfd(void **state)
     close(fd);
 }
 
+/* A client fills the counter after it was looked at. */
+static bool filled_meanwhile;
+
+int __real_poll(struct pollfd *p, nfds_t n, int ms);
+int __wrap_poll(struct pollfd *p, nfds_t n, int ms);
+int __wrap_poll(struct pollfd *p, nfds_t n, int ms)
+{
+    if (!filled_meanwhile)
+        return __real_poll(p, n, ms);
+    p->revents = p->events;
+    return 1;
+}
+
+static void never_blocks_on_a_clients_eventfd(void **state)
+{
+    struct kit_case *c = *state;
+    struct weir_siommu *s = weir_siommu_new(NULL);
+    struct weir_model *m = weir_model_new(c->w, "toy", NULL);
+    int fd = eventfd(0, EFD_CLOEXEC);
+    uint64_t full = UINT64_MAX - 1;
+
+    assert_int_equal(weir_model_attach(m, s, true, NULL), 0);
+    assert_int_equal(weir_model_irq_set(m, WEIR_IRQ_MSIX, 0, 1, &fd), 0);
+    filled_meanwhile = true;
+    assert_int_equal(weir_model_irq_trigger(m, WEIR_IRQ_MSIX, 0, 1), 0);
+    assert_int_equal(weir_model_irq_trigger(m, WEIR_IRQ_MSIX, 0, 1), 0);
+    assert_int_equal(take(fd), 2); /* it signals */
+    assert_int_equal(write(fd, &full, sizeof(full)), sizeof(full));
+    alarm(10); /* and waits for nobody */
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(weir_model_irq_trigger(m, WEIR_IRQ_MSIX, 0, 1), 0);
+    alarm(0);
+    filled_meanwhile = false;
+    assert_true(take(fd) >= full);
+    assert_int_equal(weir_model_irq_trigger(m, WEIR_IRQ_MSIX, 0, 1), 0);
+    assert_int_equal(take(fd), 1);
+    weir_model_detach(m);
+    weir_model_free(m);
+    weir_siommu_free(s);
+    close(fd);
+}
+
 static void refuses_bad_interrupts(void **state)
 {
     struct weir_device *d = open_toy(*state, "model:toy");
@@ -331,7 +374,11 @@ static void refuses_bad_interrupts(void **state)
     assert_int_equal(weir_device_irq_set(d, WEIR_IRQ_MSIX, 1, UINT32_MAX, fds, &e), -EINVAL);
     assert_int_equal(weir_device_irq_set(d, WEIR_IRQ_MSIX, 0, 1, NULL, &e), -EINVAL);
     assert_int_equal(weir_device_irq_set(d, WEIR_N_IRQS, 0, 0, NULL, &e), -EINVAL);
-    assert_int_equal(weir_device_irq_set(d, WEIR_IRQ_ERR, 0, 1, fds, &e), -EINVAL);
+    assert_int_equal(weir_device_irq_set(d, WEIR_IRQ_REQ, 0, 1, fds, &e), -EINVAL);
+    assert_int_equal(weir_device_irq_set(d, WEIR_IRQ_ERR, 1, 1, fds, &e), -EINVAL);
+    /* A PCI Express function has an error interrupt, as the kernel's; QEMU warns if not. */
+    assert_int_equal(weir_device_irqs(d, WEIR_IRQ_ERR), 1);
+    assert_int_equal(weir_device_irq_set(d, WEIR_IRQ_ERR, 0, 1, fds, &e), 0);
     /* A pipe whose reader is gone would kill the process. */
     assert_int_equal(pipe(pipes), 0);
     assert_int_equal(weir_device_irq_set(d, WEIR_IRQ_MSIX, 0, 1, &pipes[1], &e), -EINVAL);
@@ -420,6 +467,7 @@ int main(void)
         CASE(splits_accesses),
         CASE(signals_msix),
         CASE(never_blocks_on_an_eventfd),
+        CASE(never_blocks_on_a_clients_eventfd),
         CASE(refuses_bad_interrupts),
         CASE(signals_msi),
         CASE(signals_intx),

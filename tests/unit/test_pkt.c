@@ -406,9 +406,29 @@ static void rings_are_aligned_and_zero(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* Sums by hand. */
+static void pseudo_headers_are_summed(void **state)
+{
+    uint8_t six[40] = {0x60, 0, 0, 0, 0, 8, 17, 64}, four[20] = {0x45, 0, 0, 28};
+    (void)state;
+
+    six[8] = 0xfe;
+    six[9] = 0x80; /* fe80::1 */
+    six[23] = 1;
+    six[24] = 0xff;
+    six[25] = 0x02; /* ff02::fb */
+    six[39] = 0xfb;
+    /* 0xfe80 + 1 + 0xff02 + 0xfb + 17 + 8 = 0x1fe97, folded */
+    assert_int_equal(weir_pseudo_sum(six, 17, 8), 0xfe98);
+    memcpy(four + 12, "\x0a\x01\x02\x03\x0a\x04\x05\x06", 8);
+    /* 0x0a01 + 0x0203 + 0x0a04 + 0x0506 + 6 + 0xffff = 0x11b13, folded */
+    assert_int_equal(weir_pseudo_sum(four, 6, 0xffff), 0x1b14);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pseudo_headers_are_summed),
         TEST(buffers_are_apart_and_inside),
         TEST(fresh_packets_are_fresh),
         TEST(nothing_is_lost_or_handed_out_twice),

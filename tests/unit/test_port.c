@@ -253,6 +253,45 @@ static void packets_are_checked_before_sending(void **state)
     assert_int_equal(weir_tx_check(tx, k, &e), -EINVAL);
     k->next = NULL;
     assert_int_equal(weir_tx_check(tx, k, &e), 0);
+
+    /* What a device does not do, and what it cannot do without knowing the headers. */
+    struct weir_txq_base *b = (struct weir_txq_base *)tx;
+    k->flags = WEIR_PKT_TX_VLAN;
+    b->can = WEIR_PKT_TX_L3_SUM;
+    assert_int_equal(weir_tx_check(tx, k, &e), -EINVAL);
+    assert_string_equal(e.code, "tx-offload");
+    b->can = WEIR_PKT_TX_ALL;
+    assert_int_equal(weir_tx_check(tx, k, &e), 0);
+    k->flags = WEIR_PKT_TX_L3_SUM;
+    k->l2_len = 14;
+    k->l3_len = 20;
+    assert_int_equal(weir_tx_check(tx, k, &e), 0);
+    k->l2_len = 13;
+    assert_int_equal(weir_tx_check(tx, k, &e), -EINVAL);
+    k->l2_len = 128;
+    assert_int_equal(weir_tx_check(tx, k, &e), -EINVAL);
+    k->l2_len = 14;
+    k->l3_len = 19;
+    assert_int_equal(weir_tx_check(tx, k, &e), -EINVAL);
+    k->l3_len = 47; /* beyond the packet's end */
+    assert_int_equal(weir_tx_check(tx, k, &e), -EINVAL);
+    k->l3_len = 46;
+    assert_int_equal(weir_tx_check(tx, k, &e), 0);
+    k->flags = WEIR_PKT_TX_L4_SUM | WEIR_PKT_IPV4 | WEIR_PKT_UDP;
+    k->l3_len = 39;
+    assert_int_equal(weir_tx_check(tx, k, &e), -EINVAL);
+    k->l3_len = 38;
+    assert_int_equal(weir_tx_check(tx, k, &e), 0);
+    k->flags = WEIR_PKT_TX_L4_SUM | WEIR_PKT_IPV4 | WEIR_PKT_TCP;
+    assert_int_equal(weir_tx_check(tx, k, &e), -EINVAL);
+    k->l3_len = 24;
+    assert_int_equal(weir_tx_check(tx, k, &e), 0);
+    k->flags = WEIR_PKT_TX_L4_SUM | WEIR_PKT_IPV6 | WEIR_PKT_TCP; /* its header is longer */
+    assert_int_equal(weir_tx_check(tx, k, &e), -EINVAL);
+    k->flags = WEIR_PKT_TX_L4_SUM | WEIR_PKT_IPV4;
+    assert_int_equal(weir_tx_check(tx, k, &e), -EINVAL);
+    k->flags = WEIR_PKT_TX_L4_SUM | WEIR_PKT_IPV4 | WEIR_PKT_TCP | WEIR_PKT_UDP;
+    assert_int_equal(weir_tx_check(tx, k, &e), -EINVAL);
     weir_pkt_free(c, k);
 
     k = weir_pkt_from(c, zero, 60);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weir/driver/siommu.h>
@@ -409,6 +410,22 @@ static void test_by_fd(void **state)
     assert_int_equal(write_at(s, 0x1000 + 2032, text, 16), 0);
     assert_int_equal(fstat(fd, &st), 0);
     assert_int_equal(st.st_size, 6144);
+
+    /* Its owner, who shares the flags, has writes go to the end: none does. */
+    assert_int_equal(fcntl(fd, F_SETFL, O_APPEND), 0);
+    assert_int_equal(write_at(s, 0x1010, text, 16), -EIO);
+    assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_size, 6144);
+    /* Behind the limit of file sizes a write would end the process. */
+    struct rlimit was, low = {5000, RLIM_INFINITY};
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    low.rlim_max = was.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+    int behind = write_at(s, 0x1000 + 1000, text, 16), before = write_at(s, 0x1000, text, 16);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+    assert_int_equal(behind, -EIO);
+    assert_int_equal(before, 0);
     assert_int_equal(weir_siommu_faults(s, NULL), 0); /* the transport failed, not the device */
     assert_int_equal(unmap(s, 0x1000, 4096), 0);
     close(fd);

@@ -35,7 +35,7 @@ static struct weir_space *type1(void)
 static void test_shape(void **state)
 {
     struct weir_space *s = type1();
-    struct weir_device *d = fake_open(w, A, s);
+    struct weir_device *d = fake_open_device(w, A, s);
 
     (void)state;
     fake_ranges_are(s, fake_usual, 2);
@@ -65,7 +65,7 @@ static void test_capabilities_of_old_kernels(void **state)
         struct weir_device *d;
 
         fake.caps = (enum fake_caps)i;
-        d = fake_open(w, A, s);
+        d = fake_open_device(w, A, s);
         fake_ranges_are(s, i == FAKE_CAPS_NONE ? fake_everything : fake_usual,
                         i == FAKE_CAPS_NONE ? 1 : 2);
         assert_int_equal(fake_info(s).max_maps, limits[i]);
@@ -84,7 +84,7 @@ static void test_unknown_limit(void **state)
     (void)state;
     fake.caps = FAKE_CAPS_NO_AVAIL;
     fake.entry_limit = 1;
-    fake_open(w, A, s);
+    fake_open_device(w, A, s);
     assert_int_equal(fake_info(s).max_maps, 0);
     assert_int_equal(fake_map(s, memory, FAKE_PAGE, 0, "one", &e), 0);
     assert_int_equal(fake_map(s, memory, FAKE_PAGE, FAKE_PAGE, "two", &e), -ENOSPC);
@@ -104,7 +104,7 @@ static void test_widest(void **state)
     fake_group(1)->last = UINT64_MAX;
     fake_group(1)->n_reserved = 0;
     fake_group(1)->page_sizes = 0xfffffffffffff000;
-    d = fake_open(w, A, s);
+    d = fake_open_device(w, A, s);
     fake_ranges_are(s, fake_everything, 1);
     assert_int_equal(fake_info(s).page_sizes, 0xfffffffffffff000);
     assert_int_equal(fake_info(s).iova_bits, 64);
@@ -120,7 +120,7 @@ static void test_small_pages(void **state)
 
     (void)state;
     fake_group(1)->page_sizes = 0x40201200;
-    fake_open(w, A, s);
+    fake_open_device(w, A, s);
     assert_int_equal(fake_info(s).page_sizes, 0x40201000);
 }
 
@@ -132,7 +132,7 @@ static int tamper_info(unsigned long request, void *arg, int result)
 {
     if (request == VFIO_IOMMU_GET_INFO && result == 0 && lie)
         lie(arg);
-    return 0;
+    return result;
 }
 
 static struct vfio_info_cap_header *cap_of(struct vfio_iommu_type1_info *info, unsigned id)
@@ -235,9 +235,19 @@ static void ranges_turned(struct vfio_iommu_type1_info *info)
         (void *)cap_of(info, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
 
     if (c) {
-        c->iova_ranges[1].start = 10;
-        c->iova_ranges[1].end = 9;
+        c->iova_ranges[1].start = 0xffff0000;
+        c->iova_ranges[1].end = 0xfff00000;
     }
+}
+
+static void ranges_all_turned(struct vfio_iommu_type1_info *info)
+{
+    struct vfio_iommu_type1_info_cap_iova_range *c =
+        (void *)cap_of(info, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
+
+    ranges_turned(info);
+    if (c)
+        c->iova_ranges[0] = c->iova_ranges[1];
 }
 
 static void ranges_overlap(struct vfio_iommu_type1_info *info)
@@ -279,6 +289,7 @@ static void test_lies(void **state)
         {"ranges without end", ranges_without_end, 0, NULL, fake_usual, 2},
         {"no ranges", ranges_none, -EINVAL, "space-empty", NULL, 0},
         {"ranges turned around", ranges_turned, 0, NULL, first, 1},
+        {"ranges all turned around", ranges_all_turned, -EINVAL, "space-empty", NULL, 0},
         {"ranges overlap", ranges_overlap, 0, NULL, joined, 1},
     };
 
@@ -295,7 +306,7 @@ static void test_lies(void **state)
                 fake_contains(e.why, "Message too long");
             assert_int_equal(fake.containers[0].type, 0);
         } else {
-            struct weir_device *d = fake_open(w, A, s);
+            struct weir_device *d = fake_open_device(w, A, s);
 
             fake_ranges_are(s, cases[i].ranges, cases[i].n);
             weir_device_close(d);
@@ -313,7 +324,7 @@ static void test_many_ranges(void **state)
     (void)state;
     fake_group(1)->cuts_from = GIB * 8;
     fake_group(1)->n_cuts = 70;
-    fake_open(w, A, s);
+    fake_open_device(w, A, s);
     assert_int_equal(fake_info(s).n_ranges, 64);
     assert_int_equal(fake_info(s).ranges[1].last, GIB * 8 - 1);
     assert_int_equal(fake.infos, 2); /* once for the size, once for the answer */
@@ -331,7 +342,7 @@ static void test_info_fails(void **state)
     fake_open_fails(w, A, s, -EIO, "vfio-info", &e);
     fake_fail(0, 0, 0);
     assert_int_equal(fake_group(1)->container, -1);
-    fake_open(w, A, s);
+    fake_open_device(w, A, s);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

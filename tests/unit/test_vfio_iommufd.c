@@ -96,7 +96,7 @@ static void test_new_refused(void **state)
 static void test_shape(void **state)
 {
     struct weir_space *s = iommufd();
-    struct weir_device *d = fake_open(w, A, s);
+    struct weir_device *d = fake_open_device(w, A, s);
 
     (void)state;
     fake_ranges_are(s, fake_usual, 2);
@@ -119,12 +119,12 @@ static void test_page_sizes(void **state)
     (void)state;
     fake_fail(ABI_VFIO_IOAS, EOPNOTSUPP, 0); /* the kernel has no such part */
     s = iommufd();
-    fake_open(w, A, s);
+    fake_open_device(w, A, s);
     assert_int_equal(fake_info(s).page_sizes, FAKE_PAGE);
     fake_fail(0, 0, 0);
     s = iommufd();
     fake_group(2)->page_sizes = 0x200;
-    fake_open(w, B, s);
+    fake_open_device(w, B, s);
     assert_int_equal(fake_info(s).page_sizes, FAKE_PAGE);
 }
 
@@ -136,11 +136,10 @@ static int tamper_ranges(unsigned long request, void *arg, int result)
 {
     struct abi_ioas_iova_ranges *q = arg;
 
-    (void)result;
     if (request != ABI_IOAS_IOVA_RANGES)
-        return 0;
+        return result;
     q->n += more * ++range_calls;
-    return range_error;
+    return -range_error;
 }
 
 /* The first question has room for 16. */
@@ -151,9 +150,21 @@ static void test_many_ranges(void **state)
     (void)state;
     fake_group(1)->cuts_from = GIB * 8;
     fake_group(1)->n_cuts = 60;
-    fake_open(w, A, s);
+    fake_open_device(w, A, s);
     assert_int_equal(fake_info(s).n_ranges, 62);
     assert_int_equal(fake_info(s).ranges[61].last, 0xffffffffffff);
+}
+
+static int turn_ranges(unsigned long request, void *arg, int result)
+{
+    struct abi_ioas_iova_ranges *q = arg;
+    struct abi_iova_range *r;
+
+    if (request != ABI_IOAS_IOVA_RANGES || result)
+        return result;
+    r = (struct abi_iova_range *)(uintptr_t)q->ranges;
+    r[q->n - 1] = (struct abi_iova_range){0xffff0000, 0xfff00000};
+    return result;
 }
 
 static void test_ranges_lie(void **state)
@@ -184,8 +195,10 @@ static void test_ranges_lie(void **state)
     range_calls = 0;
     more = (uint32_t)-2; /* none at all */
     fake_open_fails(w, A, s, -EINVAL, "space-empty", &e);
-    more = 0;
-    fake_open(w, A, s);
+    /* One that ends before it begins is none. */
+    fake.tamper = turn_ranges;
+    fake_open_device(w, A, s);
+    fake_ranges_are(s, fake_usual, 1);
 }
 
 /* ---- mapping ---- */
@@ -201,7 +214,7 @@ static void test_map(void **state)
     /* An IOAS takes mappings without a device. */
     assert_int_equal(weir_space_map(s, &mem, weir_iova(0), WEIR_PROT_READ, &e), 0);
     assert_int_equal(weir_space_map(s, &mem, weir_iova(N), WEIR_PROT_WRITE, &e), 0);
-    d = fake_open(w, A, s);
+    d = fake_open_device(w, A, s);
     assert_int_equal(weir_space_map(s, &mem, weir_iova(2 * N), WEIR_PROT_RW, &e), 0);
     assert_int_equal(fake.maps, 3);
     for (unsigned i = 0; i < 3; i++) {
@@ -215,7 +228,7 @@ static void test_map(void **state)
     weir_device_close(d);
     /* It keeps them, and a device that comes back finds them. */
     assert_int_equal(f->n_maps, 2);
-    fake_open(w, A, s);
+    fake_open_device(w, A, s);
     assert_int_equal(fake.maps, 3);
 }
 
@@ -264,7 +277,7 @@ static int tamper_unmap(unsigned long request, void *arg, int result)
 
     if (request == ABI_IOAS_UNMAP && result == 0)
         m->len -= FAKE_PAGE;
-    return 0;
+    return result;
 }
 
 static void test_unmap_refused(void **state)
@@ -293,7 +306,7 @@ static void test_narrowed(void **state)
     struct weir_space *s = iommufd();
 
     (void)state;
-    fake_open(w, A, s);
+    fake_open_device(w, A, s);
     assert_int_equal(fake_map(s, memory, MIB, 0x1000, "small", &e), 0);
     assert_int_equal(fake_map(s, memory, N, 0x80000000, "frames", &e), 0);
     fake_reserve(fake_group(2), 0x80100000, 0x801fffff, "reserved");
@@ -331,6 +344,11 @@ static void test_attach_refused(void **state)
     fake_contains(e.fix, "/sys/module/iommufd/parameters/allow_unsafe_interrupts");
     fake_reserve(fake_group(1), 0x7b000000, 0x7fffffff, "direct");
     fake_open_fails(w, A, s, -EPERM, "device-rmrr", &e);
+    /* What BIND says of it (drivers/iommu/iommu.c, __iommu_device_set_domain()). */
+    fake_fail(ABI_DEVICE_BIND_IOMMUFD, EINVAL, 0);
+    fake_open_fails(w, A, s, -EINVAL, "device-rmrr", &e);
+    fake_fail(ABI_DEVICE_BIND_IOMMUFD, EBUSY, 0);
+    fake_open_fails(w, A, s, -EBUSY, "device-busy", &e);
     fake_fail(0, 0, 0);
     assert_int_equal(a->bound, -1);
 }
@@ -340,6 +358,9 @@ static void test_not_viable(void **state)
 {
     struct fake_function *others[3] = {fake_add(A2, 1), fake_add("0000:01:00.2", 1),
                                        fake_add("0000:01:00.3", 1)};
+    struct weir *other = fake_weir();
+    struct weir_device *d;
+    char path[48];
 
     (void)state;
     fake_bind(others[0], "ixgbe");
@@ -351,13 +372,24 @@ static void test_not_viable(void **state)
     assert_null(strstr(e.why, "0000:01:00.2"));
     fake_contains(e.fix, "echo " A2 " > /sys/bus/pci/devices/" A2 "/driver/unbind");
     /* Nobody is: interrupts then, or another process. */
-    fake_bind(others[0], NULL);
+    fake_bind(others[0], "vfio-pci");
     fake_bind(others[2], NULL);
     fake_group(1)->unsafe = true;
     fake_open_fails(w, A, NULL, -EPERM, "group-not-viable", &e);
     fake_contains(e.why, "interrupts");
     fake_group(1)->unsafe = false;
-    fake_open(w, A, NULL);
+    d = fake_open_device(w, A2 "?iommu=iommufd", NULL);
+    snprintf(path, sizeof(path), "/dev/vfio/devices/%s", others[0]->cdev);
+    fake_open_fails(other, A, NULL, -EPERM, "group-not-viable", &e);
+    fake_contains(e.why, "another process has a part of it");
+    fake_file("/proc/77/comm", "testpmd\n");
+    fake_symlink("/proc/77/fd/5", path);
+    fake_open_fails(other, A, NULL, -EBUSY, "device-busy", &e);
+    fake_contains(e.why, path);
+    fake_contains(e.why, "of the same IOMMU group 1, is open already, in process 77 (testpmd)");
+    weir_device_close(d);
+    weir_device_close(fake_open_device(other, A, NULL));
+    weir_free(other);
 }
 
 static char holder_link[64];
@@ -366,18 +398,19 @@ static char holder_link[64];
 static int show_files(unsigned long request, void *arg, int result)
 {
     (void)arg;
-    (void)result;
     if (request != ABI_DEVICE_BIND_IOMMUFD)
-        return 0;
+        return result;
+    snprintf(holder_link, sizeof(holder_link), "/proc/%d", (int)getpid());
+    fake_remove(holder_link);
     for (int fd = 3; fd < 64; fd++) {
         struct fake_file *f = fake_file_of(fd);
 
         if (!f || f->kind != FAKE_DEVICE)
             continue;
         snprintf(holder_link, sizeof(holder_link), "/proc/%d/fd/%d", (int)getpid(), fd);
-        fake_link(holder_link, "/dev/vfio/devices/vfio0");
+        fake_symlink(holder_link, "/dev/vfio/devices/vfio0");
     }
-    return 0;
+    return result;
 }
 
 static void test_busy(void **state)
@@ -387,21 +420,21 @@ static void test_busy(void **state)
 
     (void)state;
     fake.tamper = show_files;
-    d = fake_open(other, A, NULL);
+    d = fake_open_device(other, A, NULL);
     /* Open already, here: EINVAL. */
     fake_open_fails(w, A, NULL, -EBUSY, "device-busy", &e);
     fake_contains(e.why, "/dev/vfio/devices/vfio0 is open already, in this process");
     weir_device_close(d);
     /* Elsewhere: our own descriptor, which waits to be bound, is not what is meant. */
     fake_file("/proc/8/comm", "spdk\n");
-    fake_link("/proc/8/fd/9", "/dev/vfio/devices/vfio0");
+    fake_symlink("/proc/8/fd/9", "/dev/vfio/devices/vfio0");
     a->bound = 3;
     fake_open_fails(w, A, NULL, -EBUSY, "device-busy", &e);
     fake_contains(e.why, "/dev/vfio/devices/vfio0 is open already, in process 8 (spdk)");
     a->bound = -1;
     /* Through its group: EBUSY. */
     fake_group(1)->elsewhere = true;
-    fake_link("/proc/8/fd/9", "/dev/vfio/1");
+    fake_symlink("/proc/8/fd/9", "/dev/vfio/1");
     fake_open_fails(w, A, NULL, -EBUSY, "device-busy", &e);
     fake_contains(e.why, "/dev/vfio/1 is open already, in process 8 (spdk)");
     fake_group(1)->elsewhere = false;
@@ -440,10 +473,11 @@ static void test_token(void **state)
 {
     (void)state;
     a->token = TOKEN;
-    fake_open_fails(w, A "?iommu=iommufd&vf-token=" TOKEN, NULL, -EACCES, "vfio-token", &e);
-    fake_contains(e.fix, "Linux 6.17");
+    fake_open_fails(w, A "?iommu=iommufd&vf-token=" TOKEN, NULL, -EINVAL, "vfio-token", &e);
+    fake_contains(e.why, "before Linux 6.17");
+    fake_contains(e.fix, "iommu=type1");
     fake.bind_token = true;
-    weir_device_close(fake_open(w, A "?iommu=iommufd&vf-token=" TOKEN, NULL));
+    weir_device_close(fake_open_device(w, A "?iommu=iommufd&vf-token=" TOKEN, NULL));
     fake_open_fails(w, A "?iommu=iommufd&vf-token=ffffffff-4455-6677-8899-aabbccddeeff", NULL,
                     -EACCES, "vfio-token", &e);
     fake_contains(e.why, "this is not it");
@@ -461,11 +495,11 @@ static void test_devices(void **state)
 
     (void)state;
     assert_int_equal(fake_map(s, memory, N, 0, "frames", &e), 0);
-    d[0] = fake_open(w, A, s);
-    d[1] = fake_open(w, A2, NULL);
+    d[0] = fake_open_device(w, A, s);
+    d[1] = fake_open_device(w, A2, NULL);
     weir_device_info(d[1], &i);
     assert_ptr_equal(i.space, s);
-    d[2] = fake_open(w, B, s);
+    d[2] = fake_open_device(w, B, s);
     assert_int_equal(fake_info(s).devices, 3);
     assert_int_equal(fake.maps, 1);
     assert_int_equal(a2->bound, 0);

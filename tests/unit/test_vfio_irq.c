@@ -65,7 +65,7 @@ static void test_counts(void **state)
     struct weir_device *d;
 
     (void)state;
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_int_equal(weir_device_irqs(d, WEIR_IRQ_INTX), 1);
     assert_int_equal(weir_device_irqs(d, WEIR_IRQ_MSI), 4);
     assert_int_equal(weir_device_irqs(d, WEIR_IRQ_MSIX), 16);
@@ -77,14 +77,14 @@ static void test_counts(void **state)
     f->irqs[WEIR_IRQ_MSI].flags = VFIO_IRQ_INFO_MASKABLE;
     f->irqs[WEIR_IRQ_ERR].flags = 0; /* no PCIe device */
     f->num_irqs = 77;
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_int_equal(weir_device_irqs(d, WEIR_IRQ_MSI), 0);
     assert_int_equal(weir_device_irqs(d, WEIR_IRQ_MSIX), 0);
     assert_int_equal(f->err_fd, -1);
     assert_true(f->req_fd >= 0);
     weir_device_close(d);
     f->num_irqs = 1;
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_int_equal(f->req_fd, -1);
     weir_device_close(d);
     fake_fail(VFIO_DEVICE_GET_IRQ_INFO, EIO, 0);
@@ -95,7 +95,7 @@ static void test_counts(void **state)
 
 static void test_msix(void **state)
 {
-    struct weir_device *d = fake_open(w, A, NULL);
+    struct weir_device *d = fake_open_device(w, A, NULL);
     unsigned calls = fake.set_irqs;
 
     (void)state;
@@ -122,7 +122,7 @@ static void test_msix(void **state)
 /* Vectors that begin in the middle, and holes. */
 static void test_holes(void **state)
 {
-    struct weir_device *d = fake_open(w, A, NULL);
+    struct weir_device *d = fake_open_device(w, A, NULL);
 
     (void)state;
     assert_int_equal(msix(d, 3, 3, (int[]){fds[3], -1, fds[5]}), 0);
@@ -136,7 +136,7 @@ static void test_holes(void **state)
  * may have closed meanwhile. */
 static void test_growth(void **state)
 {
-    struct weir_device *d = fake_open(w, A, NULL);
+    struct weir_device *d = fake_open_device(w, A, NULL);
     int copy = dup(fds[0]);
     unsigned calls;
 
@@ -164,7 +164,7 @@ static void test_dynamic(void **state)
 
     (void)state;
     f->irqs[WEIR_IRQ_MSIX].flags &= ~(uint32_t)VFIO_IRQ_INFO_NORESIZE;
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_int_equal(msix(d, 0, 1, fds), 0);
     calls = fake.set_irqs;
     assert_int_equal(msix(d, 8, 2, fds + 8), 0);
@@ -176,7 +176,7 @@ static void test_dynamic(void **state)
 /* The kernel says how many it has, or ENOSPC. */
 static void test_too_few(void **state)
 {
-    struct weir_device *d = fake_open(w, A, NULL);
+    struct weir_device *d = fake_open_device(w, A, NULL);
 
     (void)state;
     for (f->vectors_left = 0; f->vectors_left < 8; f->vectors_left += 3) {
@@ -197,7 +197,7 @@ static void test_too_few(void **state)
     assert_int_equal(msix(d, 0, 0, NULL), 0);
     f->irqs[WEIR_IRQ_MSIX].flags &= ~(uint32_t)VFIO_IRQ_INFO_NORESIZE;
     weir_device_close(d);
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_int_equal(msix(d, 0, 4, fds), 0);
     assert_int_equal(msix(d, 4, 1, fds), -ENOSPC);
     assert_int_equal(f->irq_type, -1);
@@ -206,7 +206,7 @@ static void test_too_few(void **state)
 /* Out of descriptors half-way: what was on, and what was to come, is off together. */
 static void test_no_descriptors(void **state)
 {
-    struct weir_device *d = fake_open(w, A, NULL);
+    struct weir_device *d = fake_open_device(w, A, NULL);
     unsigned before = fake_process_files();
 
     (void)state;
@@ -225,7 +225,7 @@ static void test_no_descriptors(void **state)
 
 static void test_kinds(void **state)
 {
-    struct weir_device *d = fake_open(w, A, NULL);
+    struct weir_device *d = fake_open_device(w, A, NULL);
     int r;
 
     (void)state;
@@ -254,7 +254,7 @@ static void test_kinds(void **state)
 
 static void test_intx(void **state)
 {
-    struct weir_device *d = fake_open(w, A, NULL);
+    struct weir_device *d = fake_open_device(w, A, NULL);
 
     (void)state;
     assert_int_equal(weir_device_irq_unmask(d, WEIR_IRQ_INTX, &e), 0); /* it is not on */
@@ -279,7 +279,7 @@ static void test_intx(void **state)
 
 static void test_events(void **state)
 {
-    struct weir_device *d = fake_open(w, A, NULL);
+    struct weir_device *d = fake_open_device(w, A, NULL);
     struct weir_event ev;
 
     (void)state;

@@ -58,7 +58,7 @@ static void test_open(void **state)
     for (unsigned n = 0; n < 3; n++) {
         static const char *const names[] = {A, "01:00.0", "vfio:0000:01:00.0?iommu=auto"};
 
-        d = fake_open(w, names[n], NULL);
+        d = fake_open_device(w, names[n], NULL);
         i = info_of(d);
         assert_string_equal(i.name, names[n]);
         assert_string_equal(i.backend, "vfio");
@@ -130,13 +130,13 @@ static void test_driver(void **state)
     assert_null(strstr(e.fix, "unbind"));
     /* Variants of vfio-pci do. */
     fake_bind(a, "mlx5_vfio_pci");
-    fake_open(w, A, NULL);
+    fake_open_device(w, A, NULL);
 }
 
 static void test_twice(void **state)
 {
     (void)state;
-    fake_open(w, A, NULL);
+    fake_open_device(w, A, NULL);
     fake_open_fails(w, "01:00.0", NULL, -EBUSY, "device-busy", &e);
     fake_contains(e.why, "this program has it open already");
 }
@@ -159,7 +159,7 @@ static void test_group_refused(void **state)
     fake_fail(VFIO_GROUP_GET_STATUS, ENODEV, 0); /* unbound just now */
     fake_open_fails(w, A, NULL, -ENOENT, "vfio-absent", &e);
     fake_fail(0, 0, 0);
-    fake_open(w, A, NULL);
+    fake_open_device(w, A, NULL);
 }
 
 static void test_group_busy(void **state)
@@ -171,10 +171,10 @@ static void test_group_busy(void **state)
     /* Other processes, one with something else open, one that this user may not look into. */
     fake_file("/proc/1/comm", "init\n");
     fake_file("/proc/sys/x", "\n");
-    fake_link("/proc/77/fd/3", "/dev/vfio/12");
-    fake_link("/proc/77/fd/4", "/dev/vfio/vfio");
+    fake_symlink("/proc/77/fd/3", "/dev/vfio/12");
+    fake_symlink("/proc/77/fd/4", "/dev/vfio/vfio");
     fake_file("/proc/4242/comm", "qemu\x1b[31m\n");
-    fake_link("/proc/4242/fd/30", "/dev/vfio/1");
+    fake_symlink("/proc/4242/fd/30", "/dev/vfio/1");
     fake_open_fails(w, A, NULL, -EBUSY, "device-busy", &e);
     fake_contains(e.why, "/dev/vfio/1 is open already, in process 4242 (qemu?[31m)");
     assert_null(strstr(e.fix, "fuser"));
@@ -188,9 +188,9 @@ static void test_group_busy_here(void **state)
 
     (void)state;
     fake_add(A2, 1);
-    fake_open(other, A2, NULL);
+    fake_open_device(other, A2, NULL);
     snprintf(path, sizeof(path), "/proc/%d/fd/5", (int)getpid());
-    fake_link(path, "/dev/vfio/1");
+    fake_symlink(path, "/dev/vfio/1");
     fake_open_fails(w, A, NULL, -EBUSY, "device-busy", &e);
     fake_contains(e.why, "in this process");
     weir_free(other);
@@ -212,18 +212,18 @@ static void test_not_viable(void **state)
     fake_contains(e.fix, "echo " A2 " > /sys/bus/pci/devices/" A2 "/driver/unbind");
     /* Unbound, on a stub or on vfio-pci is fine. */
     fake_bind(other, NULL);
-    weir_device_close(fake_open(w, A, NULL));
+    weir_device_close(fake_open_device(w, A, NULL));
     fake_bind(other, "pci-stub");
-    weir_device_close(fake_open(w, A, NULL));
+    weir_device_close(fake_open_device(w, A, NULL));
     fake_bind(other, "vfio-pci");
-    weir_device_close(fake_open(w, A, NULL));
+    weir_device_close(fake_open_device(w, A, NULL));
 }
 
 static int not_viable(unsigned long request, void *arg, int result)
 {
     if (request == VFIO_GROUP_GET_STATUS && result == 0)
         ((struct vfio_group_status *)arg)->flags = 0;
-    return 0;
+    return result;
 }
 
 /* For a reason that sysfs does not show. */
@@ -253,10 +253,13 @@ static void test_attach_refused(void **state)
     fake_reserve(fake_group(1), 0x7b800000, 0x7fffffff, "direct");
     fake_open_fails(w, A, NULL, -EPERM, "device-rmrr", &e);
     fake_contains(e.why, "/sys/kernel/iommu_groups/1/reserved_regions");
+    fake_fail(VFIO_GROUP_SET_CONTAINER, EBUSY, 0);
+    fake_open_fails(w, A, NULL, -EBUSY, "device-busy", &e);
+    fake_fail(0, 0, 0);
     /* What may go does not stand in the way. */
     fake_group(1)->n_reserved = 0;
     fake_reserve(fake_group(1), 0, 0xffffff, "direct-relaxable");
-    fake_open(w, A, NULL);
+    fake_open_device(w, A, NULL);
 }
 
 /* ---- which way ---- */
@@ -268,7 +271,7 @@ static void test_choice(void **state)
 
     (void)state;
     fake_cdevs();
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_string_equal(kind_of(d), "iommufd");
     assert_int_equal(fake_open_files(), 2); /* iommufd, device */
     weir_device_close(d);
@@ -279,17 +282,17 @@ static void test_choice(void **state)
     d = weir_device_open(w, A "?iommu=iommufd", &opt, NULL);
     assert_string_equal(kind_of(d), "iommufd");
     weir_device_close(d);
-    d = fake_open(w, A "?iommu=type1", NULL);
+    d = fake_open_device(w, A "?iommu=type1", NULL);
     assert_string_equal(kind_of(d), "type1");
     weir_device_close(d);
     /* Both files have to be for this user. */
     fake_refuse("/dev/iommu", EACCES);
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_string_equal(kind_of(d), "type1");
     weir_device_close(d);
     fake_open_fails(w, A "?iommu=iommufd", NULL, -EACCES, "vfio-permission", &e);
     fake_refuse("/dev/vfio/devices/vfio0", EACCES);
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_string_equal(kind_of(d), "type1");
     weir_device_close(d);
     /* A program built against the options' first fields. */
@@ -310,15 +313,16 @@ static void test_token(void **state)
     d = open_with(&opt);
     assert_string_equal(kind_of(d), "type1");
     weir_device_close(d);
-    weir_device_close(fake_open(w, A "?vf-token=" TOKEN, NULL));
-    weir_device_close(fake_open(w, A "?vf-token=" TOKEN "&iommu=type1", NULL));
+    weir_device_close(fake_open_device(w, A "?vf-token=" TOKEN, NULL));
+    weir_device_close(fake_open_device(w, A "?vf-token=" TOKEN "&iommu=type1", NULL));
     fake_open_fails(w, A "?vf-token=FF112233-4455-6677-8899-aabbccddeeff", NULL, -EACCES,
                     "vfio-token", &e);
     fake_contains(e.why, "this is not it");
     fake_open_fails(w, A "?iommu=type1", NULL, -EACCES, "vfio-token", &e);
     fake_contains(e.why, "none was given");
     a->token = NULL; /* the kernel does not take one that is not asked for */
-    fake_open_fails(w, A "?vf-token=" TOKEN, NULL, -EACCES, "vfio-token", &e);
+    fake_open_fails(w, A "?vf-token=" TOKEN, NULL, -EINVAL, "vfio-token", &e);
+    fake_contains(e.fix, "leave vf-token out");
 }
 
 /* ---- into which space ---- */
@@ -332,9 +336,9 @@ static void test_group_shares(void **state)
     (void)state;
     fake_add(A2, 1);
     fake_add(B, 2);
-    d[0] = fake_open(w, A, NULL);
-    d[1] = fake_open(w, A2, NULL);
-    d[2] = fake_open(w, B, NULL);
+    d[0] = fake_open_device(w, A, NULL);
+    d[1] = fake_open_device(w, A2, NULL);
+    d[2] = fake_open_device(w, B, NULL);
     assert_ptr_equal(info_of(d[0]).space, info_of(d[1]).space);
     assert_ptr_not_equal(info_of(d[0]).space, info_of(d[2]).space);
     assert_int_equal(fake_info(info_of(d[0]).space).devices, 2);
@@ -344,20 +348,20 @@ static void test_group_shares(void **state)
     weir_device_close(d[0]);
     assert_int_equal(fake_group(1)->devices, 1);
     assert_int_equal(fake_open_files(), 2 + 2 + 2);
-    d[0] = fake_open(w, A, NULL);
+    d[0] = fake_open_device(w, A, NULL);
     assert_ptr_equal(info_of(d[0]).space, info_of(d[1]).space);
     weir_device_close(d[1]);
     weir_device_close(d[0]);
     assert_int_equal(fake_open_files(), 3);
     /* Not in the other's space, nor through the other interface. */
-    d[0] = fake_open(w, A, NULL);
+    d[0] = fake_open_device(w, A, NULL);
     s = fake_new_space(w, WEIR_VFIO_CONTAINER);
     fake_open_fails(w, A2, s, -EBUSY, "device-space", &e);
     fake_contains(e.why, "another device of its group 1 is in another space");
     fake_cdevs();
     fake_open_fails(w, A2 "?iommu=iommufd", NULL, -EBUSY, "device-space", &e);
     fake_contains(e.why, "in a type1 space");
-    d[1] = fake_open(w, A2, NULL); /* not said: as the first */
+    d[1] = fake_open_device(w, A2, NULL); /* not said: as the first */
     assert_ptr_equal(info_of(d[0]).space, info_of(d[1]).space);
     weir_free(other);
 }
@@ -372,8 +376,8 @@ static void test_space_given(void **state)
     fake_add(B, 2);
     theirs = fake_new_space(other, WEIR_VFIO_CONTAINER);
     soft = weir_space_software(w, NULL);
-    d[0] = fake_open(w, A, s);
-    d[1] = fake_open(w, B, s);
+    d[0] = fake_open_device(w, A, s);
+    d[1] = fake_open_device(w, B, s);
     assert_ptr_equal(info_of(d[0]).space, s);
     assert_ptr_equal(info_of(d[1]).space, s);
     assert_int_equal(fake_info(s).devices, 2);
@@ -384,7 +388,7 @@ static void test_space_given(void **state)
     fake_open_fails(w, B, theirs, -EINVAL, "device-space", &e);
     fake_open_fails(w, B, soft, -EINVAL, "device-space", &e);
     fake_open_fails(w, B "?iommu=iommufd", s, -EINVAL, "device-space", &e);
-    d[1] = fake_open(w, B "?iommu=type1", s);
+    d[1] = fake_open_device(w, B "?iommu=type1", s);
     weir_device_close(d[0]);
     weir_device_close(d[1]);
     assert_int_equal(fake_info(s).devices, 0);
@@ -406,7 +410,7 @@ static int tamper_info(unsigned long request, void *arg, int result)
         info->num_irqs = irqs;
         info->argsz = 4096; /* there would be capabilities */
     }
-    return 0;
+    return result;
 }
 
 static void test_device_refused(void **state)
@@ -429,9 +433,9 @@ static void test_device_refused(void **state)
     regions = 7; /* the configuration space is the eighth */
     fake_open_fails(w, A, NULL, -EINVAL, "vfio-device", &e);
     regions = 8;
-    weir_device_close(fake_open(w, A, NULL));
+    weir_device_close(fake_open_device(w, A, NULL));
     regions = irqs = UINT32_MAX;
-    weir_device_close(fake_open(w, A, NULL));
+    weir_device_close(fake_open_device(w, A, NULL));
     fake.tamper = NULL;
     a->gone = true;
     fake_open_fails(w, A, NULL, -ENODEV, "device-gone", &e);
@@ -439,26 +443,19 @@ static void test_device_refused(void **state)
 
 /* ---- without an IOMMU ---- */
 
-static void no_iommu(void)
-{
-    fake_group(1)->no_iommu = true;
-    fake.no_iommu_mode = true;
-    fake_file("/sys/kernel/iommu_groups/1/name", "vfio-noiommu\n");
-}
-
 static void test_no_iommu(void **state)
 {
     struct weir_device *d;
     struct weir_space *s;
 
     (void)state;
-    no_iommu();
+    fake_no_iommu(1);
     /* Never by itself. */
     fake_open_fails(w, A, NULL, -ENODEV, "no-iommu", &e);
     fake_contains(e.fix, "iommu=none");
     fake_open_fails(w, A "?iommu=type1", NULL, -ENODEV, "no-iommu", &e);
     assert_string_equal(fake_log, "");
-    d = fake_open(w, A "?iommu=none", NULL);
+    d = fake_open_device(w, A "?iommu=none", NULL);
     assert_string_equal(kind_of(d), "no-iommu");
     fake_contains(fake_log, "reaches any memory of this machine");
     assert_int_equal(fake.containers[0].type, VFIO_NOIOMMU_IOMMU);
@@ -466,7 +463,7 @@ static void test_no_iommu(void **state)
     weir_device_close(d);
     assert_int_equal(fake_open_files(), 0);
     s = fake_new_space(w, WEIR_VFIO_NOIOMMU);
-    d = fake_open(w, A "?iommu=none", s);
+    d = fake_open_device(w, A "?iommu=none", s);
     assert_ptr_equal(info_of(d).space, s);
     assert_int_equal(fake_info(s).maps, 0);
 }
@@ -482,7 +479,7 @@ static void test_no_iommu_refused(void **state)
     /* A container that was made for it takes no real group. */
     s = fake_new_space(w, WEIR_VFIO_NOIOMMU);
     fake_open_fails(w, A, s, -ENODEV, "device-attach", &e);
-    no_iommu();
+    fake_no_iommu(1);
     fake.euid = 1000;
     fake_open_fails(w, A "?iommu=none", NULL, -EACCES, "vfio-permission", &e);
     fake_contains(e.why, "CAP_SYS_RAWIO");

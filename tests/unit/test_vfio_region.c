@@ -57,7 +57,7 @@ static void test_regions(void **state)
     (void)state;
     f->regions[WEIR_REGION_ROM] =
         (struct fake_region){.size = 64 * KIB, .flags = VFIO_REGION_INFO_FLAG_READ};
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     for (unsigned n = 0; n < WEIR_N_REGIONS; n++) {
         r = region(d, n);
         assert_int_equal(r.size, f->regions[n].size);
@@ -81,6 +81,24 @@ static void test_regions(void **state)
     assert_int_equal(fake_reservations(), 0);
 }
 
+/* What may not be written, or read, is not mapped, whatever the kernel offers. */
+static void test_rights(void **state)
+{
+    static const uint32_t rights[] = {VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE, 0};
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct weir_device *d;
+
+        f->regions[0].flags = VFIO_REGION_INFO_FLAG_MMAP | rights[i];
+        d = fake_open_device(w, A, NULL);
+        assert_null(region(d, 0).map);
+        assert_int_equal(weir_region_write(d, 0, 0, "word", 4, &e), i == 1 ? 0 : -EACCES);
+        assert_int_equal(weir_read32(d, 0, 0), i == 0 ? 0 : UINT32_MAX);
+        weir_device_close(d);
+    }
+}
+
 /* Without a mapping each access is one call, as wide as it was asked for. */
 static void test_calls(void **state)
 {
@@ -89,7 +107,7 @@ static void test_calls(void **state)
 
     (void)state;
     f->regions[0].flags &= ~(uint32_t)VFIO_REGION_INFO_FLAG_MMAP;
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_null(region(d, 0).map);
     for (unsigned width = 1; width <= 8; width *= 2) {
         v = 0x8877665544332211;
@@ -117,7 +135,7 @@ static void test_access_fails(void **state)
 
     (void)state;
     f->regions[0].flags &= ~(uint32_t)VFIO_REGION_INFO_FLAG_MMAP;
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     fake.io_err = EIO;
     assert_int_equal(weir_region_read(d, 0, 0x100, &v, 4, &e), -EIO);
     fake_failed(&e, -EIO, "vfio-access");
@@ -147,22 +165,23 @@ static void test_areas(void **state)
     struct weir_region r;
 
     (void)state;
-    f->regions[2] = (struct fake_region){.size = 64 * KIB,
-                                         .flags = f->regions[0].flags,
-                                         .n_areas = 2,
-                                         .areas = {{0, 4 * KIB}, {8 * KIB, 56 * KIB}}};
-    d = fake_open(w, A, NULL);
-    assert_int_equal(fake_open_maps(), 3);
-    /* The larger one is for pointers; the rest by calls. */
+    f->regions[2] =
+        (struct fake_region){.size = 64 * KIB,
+                             .flags = f->regions[0].flags,
+                             .n_areas = 3,
+                             .areas = {{0, 4 * KIB}, {8 * KIB, 48 * KIB}, {60 * KIB, 4 * KIB}}};
+    d = fake_open_device(w, A, NULL);
+    assert_int_equal(fake_open_maps(), 4);
+    /* The largest is for pointers; the rest by calls. */
     r = region(d, 2);
     assert_int_equal(r.map_first, 8 * KIB);
-    assert_int_equal(r.map_size, 56 * KIB);
+    assert_int_equal(r.map_size, 48 * KIB);
     for (uint64_t off = 0; off < 64 * KIB; off += 4 * KIB - 4)
         poke32(2, off, (uint32_t)off + 1);
     for (uint64_t off = 0; off < 64 * KIB; off += 4 * KIB - 4) {
         fake.access_len = 0;
         assert_int_equal(weir_read32(d, 2, off), off + 1);
-        assert_int_equal(fake.access_len != 0, off < 8 * KIB);
+        assert_int_equal(fake.access_len != 0, off < 8 * KIB || off >= 56 * KIB);
     }
     assert_int_equal(*(volatile uint32_t *)(volatile void *)(r.map + 4 * (4 * KIB - 4)),
                      4 * (4 * KIB - 4) + 1);
@@ -188,7 +207,7 @@ static void test_hostile_areas(void **state)
 
         f->regions[0].areas[0] = areas[i];
         f->regions[0].n_areas = 1;
-        d = fake_open(w, A, NULL);
+        d = fake_open_device(w, A, NULL);
         assert_null(region(d, 0).map);
         assert_int_equal(fake_open_maps(), 1); /* BAR 2's */
         weir_write32(d, 0, 0x1004, i);
@@ -205,7 +224,8 @@ static int tamper_region(unsigned long request, void *arg, int result)
 
     if (request == VFIO_DEVICE_GET_REGION_INFO && result == 0 && info->index == 0)
         lie(info);
-    return 0;
+    errno = EDOM; /* of something else, earlier */
+    return result;
 }
 
 static struct vfio_region_info_cap_sparse_mmap *cap_of(struct vfio_region_info *info)
@@ -281,7 +301,7 @@ static void test_hostile_capability(void **state)
 
         print_message("# case %u\n", i);
         lie = cases[i].lie;
-        d = fake_open(w, A, NULL);
+        d = fake_open_device(w, A, NULL);
         assert_int_equal(region(d, 0).map_size, cases[i].mapped);
         assert_int_equal(weir_read32(d, 0, 0), 0);
         weir_device_close(d);
@@ -308,6 +328,35 @@ static void test_info_without_end(void **state)
     fake_open_fails(w, A, NULL, -EMSGSIZE, "vfio-region", &e);
 }
 
+static uint64_t odd_offset;
+
+static void is_elsewhere(struct vfio_region_info *info)
+{
+    info->offset = odd_offset;
+}
+
+/* Where in the file a region is said to be: what is not there is an error. */
+static void test_hostile_offset(void **state)
+{
+    static const uint64_t offsets[] = {UINT64_MAX, UINT64_MAX - FAKE_PAGE + 1, (uint64_t)1 << 63, 1,
+                                       FAKE_OFFSET(200)};
+
+    (void)state;
+    fake.tamper = tamper_region;
+    lie = is_elsewhere;
+    for (unsigned i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+        struct weir_device *d;
+        uint32_t v = 0;
+
+        odd_offset = offsets[i];
+        d = fake_open_device(w, A, NULL);
+        assert_null(region(d, 0).map);
+        assert_true(weir_region_read(d, 0, 0x100, &v, 4, &e) == 0 || v == UINT32_MAX);
+        assert_true(weir_region_write(d, 0, 0xfffc, &v, 4, &e) <= 0);
+        weir_device_close(d);
+    }
+}
+
 /* ---- sizes ---- */
 
 static void test_sizes(void **state)
@@ -326,7 +375,7 @@ static void test_sizes(void **state)
         struct weir_device *d;
 
         f->regions[0].size = cases[i].size;
-        d = fake_open(w, A, NULL);
+        d = fake_open_device(w, A, NULL);
         assert_int_equal(region(d, 0).size, cases[i].size);
         assert_int_equal(region(d, 0).map != NULL, cases[i].mapped);
         weir_write32(d, 0, 8, i);
@@ -349,7 +398,7 @@ static void test_mmap_fails(void **state)
     f->regions[0].flags &= ~(uint32_t)VFIO_REGION_INFO_FLAG_MMAP;
     fake.tamper = tamper_region;
     lie = says_mappable;
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_null(region(d, 0).map);
     assert_int_equal(region(d, 0).map_size, 0);
     poke32(0, 0x20, 99);
@@ -365,8 +414,8 @@ static int tamper_error(unsigned long request, void *arg, int result)
     struct vfio_region_info *info = arg;
 
     return request == VFIO_DEVICE_GET_REGION_INFO && result == 0 && info->index == bad_region
-               ? bad_errno
-               : 0;
+               ? -bad_errno
+               : result;
 }
 
 static void test_info_fails(void **state)
@@ -377,7 +426,7 @@ static void test_info_fails(void **state)
     fake.tamper = tamper_error;
     bad_region = 2;
     bad_errno = EINVAL; /* it has none */
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_int_equal(region(d, 2).size, 0);
     weir_device_close(d);
     bad_errno = EIO;
@@ -399,7 +448,7 @@ static void test_info_fails(void **state)
 /* What would take mapped registers away is not written, whatever the access. */
 static void test_guards(void **state)
 {
-    struct weir_device *d = fake_open(w, A, NULL);
+    struct weir_device *d = fake_open_device(w, A, NULL);
     static const struct {
         unsigned off, width;
         uint32_t value;
@@ -414,6 +463,7 @@ static void test_guards(void **state)
         {PCI_COMMAND + 1, 1, PCI_COMMAND_INTX_DISABLE >> 8, true},
         {PCI_STATUS, 2, 0xf900, true},
         {PCI_CACHE_LINE_SIZE, 1, 0x10, true},
+        {PCI_DEVICE_ID, 2, 0, true}, /* ends before it */
         {0x50 + PCI_PM_CTRL, 2, 0, true},
         {0x50 + PCI_PM_CTRL, 2, PCI_PM_CTRL_PME_ENABLE, true},
         {0x50 + PCI_PM_CTRL, 2, 3, false},
@@ -453,7 +503,7 @@ static void test_guard_without_pm(void **state)
 
     (void)state;
     fake_poke(f, WEIR_REGION_CONFIG, 0x41, &none, 1);
-    d = fake_open(w, A, NULL);
+    d = fake_open_device(w, A, NULL);
     assert_int_equal(weir_config_write(d, 0x50 + PCI_PM_CTRL, 2, 3, &e), 0);
     assert_int_equal(weir_config_write(d, PCI_COMMAND, 2, 1, &e), -EPERM);
 }
@@ -462,7 +512,7 @@ static void test_guard_without_pm(void **state)
 
 static void test_lost(void **state)
 {
-    struct weir_device *d = fake_open(w, A, NULL);
+    struct weir_device *d = fake_open_device(w, A, NULL);
     struct weir_event ev;
 
     (void)state;
@@ -480,7 +530,7 @@ static void test_lost(void **state)
     assert_int_equal(ev.type, WEIR_EVENT_LOST);
     assert_ptr_equal(ev.device, d);
     assert_int_equal((int)fake_event(w, false).type, -1); /* once */
-    fake_contains(fake_log, "is lost: its vendor id reads as all ones");
+    fake_contains(fake_log, "is lost: its configuration space reads as all ones");
     assert_int_equal(weir_read32(d, 0, 0), UINT32_MAX);
     poke32(0, 0, 5);
     weir_write32(d, 0, 0, 6);
@@ -493,7 +543,7 @@ static void test_lost(void **state)
 /* The kernel does not even read it any more. */
 static void test_lost_by_error(void **state)
 {
-    struct weir_device *d = fake_open(w, A, NULL);
+    struct weir_device *d = fake_open_device(w, A, NULL);
 
     (void)state;
     poke32(0, 0x40, UINT32_MAX);
@@ -509,12 +559,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_regions),
+        CASE(test_rights),
         CASE(test_calls),
         CASE(test_access_fails),
         CASE(test_areas),
         CASE(test_hostile_areas),
         CASE(test_hostile_capability),
         CASE(test_info_without_end),
+        CASE(test_hostile_offset),
         CASE(test_sizes),
         CASE(test_mmap_fails),
         CASE(test_info_fails),

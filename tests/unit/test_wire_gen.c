@@ -263,6 +263,18 @@ static void a_pulled_generator_loses_its_time_not_its_frames(void **state)
     assert_int_equal(wire_case_stats(fast).rx_dropped, 0);
     weir_wire_close(paced);
     weir_wire_close(fast);
+
+    /* Before it is plugged in for the first time there is no time to lose. */
+    paced = wire_case_open(state, "gen:rate=1k");
+    weir_wire_set_link(paced, false);
+    assert_false(weir_wire_rx(paced, &got));
+    now += S;
+    assert_false(weir_wire_rx(paced, &got));
+    weir_wire_set_link(paced, true);
+    assert_true(weir_wire_rx(paced, &got));
+    assert_false(weir_wire_rx(paced, &got));
+    assert_int_equal(wire_case_stats(paced).rx_dropped, 0);
+    weir_wire_close(paced);
 }
 
 static void what_comes_back_is_judged(void **state)

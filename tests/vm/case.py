@@ -34,12 +34,13 @@ class Case:
     append: str = ''  # more of the kernel's command line
     memory: int = 256  # MiB
     packages: tuple = ()  # Debian packages whose files the guest has
+    programs: tuple = ()  # further programs of guest/*.c, for scripts: 'udpcheck' is in the path
     env: dict = dataclasses.field(default_factory=dict)  # environment of the test
     before: typing.Optional[typing.Callable] = None  # before(tmp, build), before models are served
     host: typing.Optional[typing.Callable] = None  # host(h), see machine.Host; runs beside the VM
     netns: bool = False  # models and host function run in a network namespace of their own
     qemu: tuple = ()  # more arguments of QEMU
-    timeout: int = 200  # seconds; much more than it takes on a busy machine
+    timeout: int = 300  # seconds; many times what it takes, for a machine that is busy
 
     def program(self):
         return shlex.split(self.run)[0]

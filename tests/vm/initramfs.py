@@ -6,6 +6,7 @@ the project's own files, written for each run.
 Format: Documentation/driver-api/early-userspace/buffer-format.rst in the kernel's source, "newc".
 Every path is stored below /usr where Debian has merged /bin, /lib, /lib64 and /sbin into it.
 """
+import contextlib
 import hashlib
 import lzma
 import os
@@ -130,8 +131,10 @@ def module_files(kernel, names):
         for line in listing:
             path, _, rest = line.partition(':')
             needs[_module_name(path)] = [path, *rest.split()]
-    with open(os.path.join(kernel.modules, 'modules.builtin'), encoding='utf-8') as listing:
-        built_in = {_module_name(line.strip()) for line in listing}
+    built_in = set()
+    with contextlib.suppress(FileNotFoundError):  # Debian's 7.x packages have no such list
+        with open(os.path.join(kernel.modules, 'modules.builtin'), encoding='utf-8') as listing:
+            built_in = {_module_name(line.strip()) for line in listing}
     files, unknown = {}, []
     for name in names:
         normal = name.replace('-', '_')
@@ -200,7 +203,8 @@ def _write_base(archive, kernel, box, more_modules):
             else:
                 shutil.copy(source, target)
         for name in ('modules.order', 'modules.builtin', 'modules.builtin.modinfo'):
-            shutil.copy(os.path.join(kernel.modules, name), os.path.join(staging, inside, name))
+            if os.path.exists(os.path.join(kernel.modules, name)):
+                shutil.copy(os.path.join(kernel.modules, name), os.path.join(staging, inside, name))
         debian.run(debian.depmod(), '-b', staging, kernel.release)
         archive.tree(staging)
 
@@ -219,13 +223,15 @@ def packages_layer(packages):
     return _made(path, lambda archive: archive.tree(folder, LEFT_OUT))
 
 
-def own_layer(path, build, run, settings):
+def own_layer(path, build, run, settings, programs=()):
     """The project's files for one run of a case: its programs, the test, and what init has to do."""
     with open(path, 'wb') as out:
         archive = Archive(out)
         archive.file('init', os.path.join(HERE, 'guest/init.sh'))
         for name in ('tools/weir', 'examples/copy', 'examples/l2fwd'):
             archive.program('usr/bin/' + os.path.basename(name), os.path.join(build, name))
+        for name in programs:
+            archive.program(f'usr/bin/{name}', os.path.join(build, 'tests/vm', f'vm_{name}'))
         for name in sorted(os.listdir(os.path.join(HERE, 'guest'))):
             if name.endswith('.sh'):
                 archive.file(f'test/{name}', os.path.join(HERE, 'guest', name))

@@ -36,14 +36,14 @@ class Kernel:
     key: str  # another one for every build
 
 
-def _kernel(root, image):
+def _kernel(root, *images):
     releases = os.listdir(os.path.join(root, 'lib/modules'))
     if len(releases) != 1:
         raise debian.Unavailable(f'{root}: one kernel expected, found {releases}')
-    images = glob.glob(os.path.join(root, image))
-    if len(images) != 1:
-        raise debian.Unavailable(f'{root}: one {image} expected, found {images}')
-    return Kernel(images[0], os.path.join(root, 'lib/modules', releases[0]), releases[0],
+    found = [path for image in images for path in glob.glob(os.path.join(root, image))]
+    if len(found) != 1:
+        raise debian.Unavailable(f'{root}: one {" or ".join(images)} expected, found {found}')
+    return Kernel(found[0], os.path.join(root, 'lib/modules', releases[0]), releases[0],
                   os.path.basename(root))
 
 
@@ -53,7 +53,8 @@ def present(kind):
         folders = glob.glob(debian.cache('kernels', f'small-*-{_small_key()}'))
         return _kernel(max(folders, key=os.path.getmtime), 'vmlinux') if folders else None
     root = debian.present(STOCK[kind])
-    return _kernel(root, 'boot/vmlinuz-*') if root else None
+    # Debian's packages put it in /boot, from 7.x on beside its modules.
+    return _kernel(root, 'boot/vmlinuz-*', 'lib/modules/*/vmlinuz') if root else None
 
 
 def prepare(kind, jobs):

@@ -5,6 +5,7 @@ The guest has three serial ports: the console (kernel messages, init), the test'
 dialog with the case's host function. Both outputs end up in one log, in the order they came.
 """
 import contextlib
+import ctypes
 import json
 import os
 import queue
@@ -38,6 +39,11 @@ IOMMU = {
                ' iommufd.allow_unsafe_interrupts=1'),
     'none': ((), ''),
 }
+
+
+# What the kernel measures and panics or complains about when an emulated processor gets no time for
+# a while: the timer's interrupts at boot, the clock, stalls.
+STARVED = 'no_timer_check tsc=reliable nowatchdog rcupdate.rcu_cpu_stall_suppress=1'
 
 
 class HostError(AssertionError):
@@ -100,9 +106,16 @@ class Host:
         """All that the console and the test have printed so far."""
         return self._run.log_text()
 
-    def check(self, *command):
+    def end_model(self, name):
+        """Ends a model as weir model is ended, and returns the counters that it then wrote."""
+        self.models[name].terminate()
+        self.models[name].wait(60)
+        with open(os.path.join(self.tmp, name + '.json'), encoding='utf-8') as counters:
+            return json.load(counters)
+
+    def check(self, *command, timeout=120):
         """Runs a command on the host, in the case's namespace; its output, or HostError."""
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
         if done.returncode:
             raise HostError(f'{" ".join(command)}: {done.returncode}\n{done.stdout}{done.stderr}')
         return done.stdout
@@ -150,6 +163,11 @@ class Monitor:
                     self.events.remove(event)
                     return event
             self.events.append(self._next(timeout))
+
+
+def end_with_parent():
+    """In a child, before it becomes QEMU or a model: it is killed when this program is, however."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 class Run:
@@ -202,7 +220,8 @@ class Run:
         if self.case.packages:
             parts.append(initramfs.packages_layer(self.case.packages))
         own = os.path.join(self.tmp, 'own.cpio')
-        initramfs.own_layer(own, self.build, self.case.program(), self.settings())
+        initramfs.own_layer(own, self.build, self.case.program(), self.settings(),
+                            self.case.programs)
         whole = os.path.join(self.tmp, 'initrd')
         with open(whole, 'wb') as out:
             for part in (*parts, own):
@@ -218,7 +237,7 @@ class Run:
              x540.wire.replace('{tmp}', self.tmp), '--stats-json',
              os.path.join(self.tmp, x540.name + '.json'), *x540.options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors='replace')
+            errors='replace', preexec_fn=end_with_parent)
         self.models[x540.name] = model
         served = threading.Event()
 
@@ -245,7 +264,8 @@ class Run:
                    '-cpu', 'host' if self.accel == 'kvm' else 'max',
                    '-smp', '1', '-m', str(case.memory), '-kernel', booted.image,
                    '-initrd', self.initrd(booted), '-append',
-                   f'console=ttyS0 quiet loglevel=4 panic=-1 oops=panic {append} {case.append}',
+                   f'console=ttyS0 quiet loglevel=4 panic=-1 oops=panic {STARVED} {append} '
+                   f'{case.append}',
                    '-device', 'isa-debug-exit,iobase=0xf4,iosize=0x04']
         if models:
             # The models reach the guest's memory through a descriptor of it.
@@ -329,7 +349,8 @@ class Run:
                 command, pass_fds=[sock.fileno() for sock in passed],
                 stdin=None if self.interactive else subprocess.DEVNULL,
                 stdout=None if self.interactive else subprocess.PIPE,
-                stderr=None if self.interactive else subprocess.STDOUT, text=True, errors='replace')
+                stderr=None if self.interactive else subprocess.STDOUT, text=True, errors='replace',
+                preexec_fn=end_with_parent)
             for sock in passed:
                 sock.close()
             stack.callback(self.end_qemu, qemu)

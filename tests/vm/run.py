@@ -169,7 +169,8 @@ def main(argv):
     elif command == 'meson':
         for case in chosen:
             print(f'case {case.name}')
-        for program in sorted({c.program() for c in chosen if not c.program().endswith('.sh')}):
+        for program in sorted({name for c in chosen for name in (c.program(), *c.programs)
+                               if not name.endswith('.sh')}):
             print(f'program {program}')
         for path in declarations():
             print(f'file {path}')

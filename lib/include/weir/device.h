@@ -182,7 +182,8 @@ bool weir_device_lost(const struct weir_device *d);
 
 /**
  * Reopen a lost device that returned: connect again, map again everything its space holds, check
- * that it is the same function. Registers are as after opening; the driver starts over.
+ * that it is the same function. Registers are as after opening; the driver starts over. What other
+ * threads write through weir_region.map meanwhile may reach the device: stop them first.
  */
 int weir_device_reopen(struct weir_device *d, struct weir_error *e);
 

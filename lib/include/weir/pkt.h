@@ -30,20 +30,32 @@
 
 WEIR_BEGIN_DECLS
 
-/** What a receiver found out about a packet, in weir_pkt.flags. */
+/**
+ * What a receiver found out about a packet, and what a sender asks for, in weir_pkt.flags. The
+ * numbers of the former are those of the X540's descriptors where it has one: no table look-up.
+ */
 enum weir_pkt_flags {
-    WEIR_PKT_L3_OK = 1u << 0,  /**< IPv4 header checksum checked and right */
-    WEIR_PKT_L3_BAD = 1u << 1, /**< checked and wrong */
-    WEIR_PKT_L4_OK = 1u << 2,  /**< TCP/UDP checksum checked and right */
-    WEIR_PKT_L4_BAD = 1u << 3, /**< checked and wrong */
-    WEIR_PKT_VLAN = 1u << 4,   /**< vlan holds a tag that was stripped */
-    WEIR_PKT_HASH = 1u << 5,   /**< hash holds the RSS hash */
+    WEIR_PKT_L4_BAD = 1u << 1, /**< TCP/UDP checksum checked and wrong */
+    WEIR_PKT_L3_BAD = 1u << 2, /**< IPv4 header checksum checked and wrong */
+    WEIR_PKT_VLAN = 1u << 3,   /**< vlan holds a tag that was stripped */
+    WEIR_PKT_HASH = 1u << 4,   /**< hash holds the RSS hash */
+    WEIR_PKT_L4_OK = 1u << 5,  /**< checked and right */
+    WEIR_PKT_L3_OK = 1u << 6,
     WEIR_PKT_IPV4 = 1u << 8,
-    WEIR_PKT_IPV6 = 1u << 9,
-    WEIR_PKT_TCP = 1u << 10,
-    WEIR_PKT_UDP = 1u << 11,
-    WEIR_PKT_SCTP = 1u << 12,
-    WEIR_PKT_MULTICAST = 1u << 13, /**< to a group address, if the device says so (X540: no) */
+    WEIR_PKT_IPV6 = 1u << 10,
+    WEIR_PKT_TCP = 1u << 12,
+    WEIR_PKT_UDP = 1u << 13,
+    WEIR_PKT_SCTP = 1u << 14,
+    WEIR_PKT_MULTICAST = 1u << 15, /**< to a group address, if the device says so (X540: no) */
+
+    WEIR_PKT_TX_VLAN = 1u << 16,   /**< insert a VLAN tag: vlan */
+    WEIR_PKT_TX_L3_SUM = 1u << 17, /**< fill in the IPv4 header checksum: l2_len, l3_len */
+    /** Fill in the TCP or UDP checksum: l2_len, l3_len, and of the flags above the one that names
+     *  the protocol, WEIR_PKT_TCP or WEIR_PKT_UDP, and WEIR_PKT_IPV4 with an IPv4 header. The
+     *  checksum field holds the sum over the pseudo-header, not complemented (weir_pseudo_sum()).
+     */
+    WEIR_PKT_TX_L4_SUM = 1u << 18,
+    WEIR_PKT_TX_ALL = WEIR_PKT_TX_VLAN | WEIR_PKT_TX_L3_SUM | WEIR_PKT_TX_L4_SUM,
 };
 
 /**
@@ -58,9 +70,16 @@ struct weir_pkt {
 
     uint32_t flags; /**< enum weir_pkt_flags */
     uint32_t total; /**< bytes in all segments, without CRC */
-    uint32_t hash;  /**< RSS hash, if WEIR_PKT_HASH */
-    uint16_t vlan;  /**< tag control information, host order, if WEIR_PKT_VLAN */
-    uint16_t len;   /**< bytes in this segment */
+    union {
+        uint32_t hash; /**< received: RSS hash, if WEIR_PKT_HASH */
+        struct {
+            uint8_t
+                l2_len; /**< to be sent: bytes of the Ethernet header, without an inserted tag */
+            uint8_t l3_len; /**< to be sent: bytes of the IP header */
+        };
+    };
+    uint16_t vlan; /**< tag control information, host order, if WEIR_PKT_VLAN or _TX_VLAN */
+    uint16_t len;  /**< bytes in this segment */
 
     uint16_t off;   /**< headroom: bytes of buf before the data */
     uint16_t room;  /**< size of buf */
@@ -150,6 +169,16 @@ void weir_pkt_free_bulk(struct weir_pktcache *cache, struct weir_pkt **pkts, uns
 
 /** Copy @a len bytes of a possibly chained packet from @a off. @return bytes copied */
 uint32_t weir_pkt_read(const struct weir_pkt *p, uint32_t off, void *out, uint32_t len);
+
+/**
+ * The sum over an IP packet's pseudo-header, not complemented, in host order: what a checksum field
+ * holds, big-endian, when the device is to fill in the checksum (WEIR_PKT_TX_L4_SUM).
+ *
+ * @param ip its header, IPv4 or IPv6, with 20 or 40 bytes at least
+ * @param protocol of the transport header: 6 TCP, 17 UDP
+ * @param len bytes of the transport header and what follows it
+ */
+uint16_t weir_pseudo_sum(const void *ip, uint8_t protocol, uint32_t len);
 
 /**
  * Make a packet, chained as needed, holding a copy of @a len bytes.

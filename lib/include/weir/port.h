@@ -44,6 +44,8 @@ struct weir_port_options {
     const uint8_t *rss_key; /**< WEIR_RSS_KEY_LEN bytes; NULL: the Microsoft key */
     unsigned link_wait_ms;  /**< how long weir_port_start() waits for the link; default 0, no
                                  wait: it comes as an event */
+    unsigned simd_bits;     /**< widest vector registers the data path may use: 128, 256 or 512;
+                                 default 0: what pays on this CPU; 1: none. For comparisons. */
 };
 
 /**
@@ -83,8 +85,9 @@ int weir_port_recover(struct weir_port *p, struct weir_error *e);
 struct weir_port_info {
     const char *device;  /**< name of the device */
     const char *driver;  /**< "x540" */
-    const char *rx_path; /**< which receive path was chosen: "scalar", "scattered" */
-    const char *tx_path;
+    const char *rx_path; /**< which receive path was chosen: "scalar", "scattered", "avx2",
+                              "avx2 scattered", ... */
+    const char *tx_path; /**< which transmit path: "scalar", "avx2", ... */
     unsigned rx_queues, tx_queues, rx_ring, tx_ring;
     unsigned max_rx_queues, max_tx_queues;
     uint32_t mtu, max_mtu;

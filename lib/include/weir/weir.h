@@ -30,6 +30,7 @@
 #include <weir/device.h>
 #include <weir/error.h>
 #include <weir/gather.h>
+#include <weir/host.h>
 #include <weir/io.h>
 #include <weir/model.h>
 #include <weir/pkt.h>

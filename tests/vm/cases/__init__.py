@@ -1,3 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The files with cases; each has a list CASES."""
-FILES = ('boot', 'type1', 'refuse', 'kernel_vfio', 'superpages', 'ixgbe')
+FILES = (
+    'boot',
+    'type1',
+    'refuse',
+    'kernel_vfio',
+    'superpages',
+    'ixgbe',
+    'dpdk',
+)

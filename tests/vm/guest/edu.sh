@@ -15,5 +15,5 @@ try() {
 try "$VFIO?iommu=$API"
 try --interrupt "$VFIO?iommu=$API"
 true_that "its interrupt is an MSI" grep -q '(MSI)' /tmp/out
-true_that "no IOMMU fault" sh -c '! dmesg | grep -qE "fault addr|IO_PAGE_FAULT"'
+true_that "no IOMMU fault" sh -c '! dmesg | grep -qE "fault addr|IO_PAGE_FAULT|fault from EP"'
 done_testing

@@ -22,7 +22,8 @@ for device in $VFIO; do
 done
 command="l2fwd -v --count $COUNT --duration 100 --patience 60 --stats-json /tmp/l2fwd.json $ports"
 if [ "$AS" = user ]; then
-    # Each of the two containers counts the 8 MiB of the arena.
+    # Each of the two containers counts the 8 MiB of the arena. busybox's ulimit knows -l.
+    # shellcheck disable=SC3045
     ulimit -l 32768
     su user -c "$command" >/tmp/out 2>&1
 else
@@ -32,7 +33,6 @@ status=$?
 sed 's/^/# /' /tmp/out
 result $status "l2fwd"
 true_that "through $API" grep -q "in a $API space" /tmp/out
-true_that "no IOMMU fault" sh -c '! dmesg | grep -q "fault addr"'
 say forwarded
 is "the host has compared" "$(hear)" "the same"
 done_testing

@@ -84,7 +84,7 @@ struct weir_net {
     struct weir_rxq **rxq;        /**< opt.rx_queues pointers, filled by open() */
     struct weir_txq **txq;
     uint8_t mac[6];                /**< filled by open(): the address in use */
-    const char *rx_path, *tx_path; /**< filled by start(); static strings */
+    const char *rx_path, *tx_path; /**< filled by open(); static strings */
     void *priv;                    /**< the driver's */
 };
 
@@ -106,6 +106,7 @@ struct weir_txq_base {
     struct weir_pktcache *cache;
     struct weir_queue_stats stats;
     uint32_t max_frame; /**< longest frame without CRC, set by the driver */
+    uint32_t can;       /**< WEIR_PKT_TX_* that it does, set by the driver; the rest is refused */
     struct weir_net *net;
     unsigned index;
     bool own_cache;

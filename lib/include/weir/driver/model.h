@@ -114,7 +114,10 @@ bool weir_model_bus_master(const struct weir_model *m);
 /** The software IOMMU, for weir_siommu_ptr() in step(). Several models may share it. */
 struct weir_siommu *weir_model_siommu(const struct weir_model *m);
 
-/** weir_siommu_read() and weir_siommu_write(), with a refused access reported as this model's. */
+/** weir_siommu_read() and weir_siommu_write(), with a refused access reported as this model's. A
+ *  read may be -EAGAIN: leave the work it is for to a later step. A model that raises interrupts
+ *  for what it wrote calls weir_siommu_settle() before, and leaves them to a later step if that is
+ *  not 0. */
 int weir_model_dma_read(struct weir_model *m, uint64_t iova, void *buf, size_t len,
                         const struct weir_dma_who *who);
 int weir_model_dma_write(struct weir_model *m, uint64_t iova, const void *buf, size_t len,

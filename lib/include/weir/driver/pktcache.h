@@ -67,6 +67,19 @@ static inline void weir_pktcache_give(struct weir_pktcache *c, struct weir_pkt *
     c->stack[c->n++] = p;
 }
 
+/**
+ * Give back @a n packets at once, at most WEIR_PKTCACHE_SIZE / 16, each of the cache's own pool,
+ * with refs 1, next NULL and n_segs 1: their metadata is not looked at.
+ */
+static inline void weir_pktcache_give_bulk(struct weir_pktcache *c, struct weir_pkt *const *pkts,
+                                           unsigned n)
+{
+    if (__builtin_expect(c->n + n > c->high, 0))
+        weir_pktcache_spill(c, n);
+    __builtin_memcpy(&c->stack[c->n], pkts, n * sizeof(*pkts));
+    c->n += n;
+}
+
 WEIR_END_DECLS
 
 #endif

@@ -36,7 +36,9 @@ struct weir_dma_who {
     unsigned descriptor;
 };
 
-/** How to reach memory that is not mapped in this process. Returns 0 or -errno. */
+/** How to reach memory that is not mapped in this process. Returns 0 or -errno; -EAGAIN if a read
+ *  cannot be made now and should be tried again later. @a len 0: wait until the writes before have
+ *  been made, or -EAGAIN. */
 typedef int weir_siommu_remote_fn(void *user, uint64_t iova, void *buf, size_t len, bool write);
 
 /** Called on each refused access, with the read lock held. */
@@ -77,14 +79,19 @@ void weir_siommu_unlock(struct weir_siommu *s);
  */
 void *weir_siommu_ptr(struct weir_siommu *s, uint64_t iova, size_t len, bool write);
 
-/** Copy from memory. May cross mappings. @return 0; -EFAULT after reporting a refused access, in
- *  which case @a buf is zeroed; -errno of a transport */
+/** Copy from memory. May cross mappings. @return 0; -EFAULT after reporting a refused access;
+ *  -EAGAIN if memory of another process cannot be reached now: leave the work for a later step;
+ *  -errno of a transport. On failure @a buf is zeroed. */
 int weir_siommu_read(struct weir_siommu *s, uint64_t iova, void *buf, size_t len,
                      const struct weir_dma_who *who);
 
 /** Copy to memory, all or nothing as far as faults go. */
 int weir_siommu_write(struct weir_siommu *s, uint64_t iova, const void *buf, size_t len,
                       const struct weir_dma_who *who);
+
+/** Wait until all writes have been made: some of those to another process's memory may be under way
+ *  still. @return 0, -EAGAIN if that cannot be waited for now, -errno of a transport */
+int weir_siommu_settle(struct weir_siommu *s);
 
 /** Faults so far, and the last one. */
 uint64_t weir_siommu_faults(struct weir_siommu *s, struct weir_dma_fault *last);

@@ -51,6 +51,11 @@ void weir_wire_close(struct weir_wire *wire);
 /** Next frame, or false. */
 bool weir_wire_rx(struct weir_wire *wire, struct weir_frame *frame);
 
+/** Forget what has arrived, as a receiver does that was off: for when it is switched on. Only wires
+ *  to something that sends whether or not anybody listens (tap, packet) lose frames by this; the
+ *  others hold theirs back until they are taken. */
+void weir_wire_discard(struct weir_wire *wire);
+
 /** Send the frame made of @a n pieces, @a len bytes in all. The bytes must stay until the flush,
  * the array @a iov only for the call. @return false if the wire can take no more for now and the
  * frame should be offered again, in its turn, after a flush; a frame that is lost for good (link
@@ -91,6 +96,7 @@ struct weir_wire_ops {
     void (*set_link)(void *priv, bool up); /**< this end was plugged or pulled; may be NULL */
     void (*stats)(void *priv,
                   struct weir_model_stats *sum); /**< what only the kind knows: supers, drops */
+    bool live; /**< frames come also while nobody takes them, and then are not worth keeping */
 };
 
 /** Add a kind of wire. The struct must outlive the instance. */

@@ -1,0 +1,633 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The X540 driver's paths against each other and against what the datasheet says a descriptor
+ * means: scalar, and each width of vectors that this CPU has. Descriptors and packets are chosen
+ * at random, the bad ones among them; rings are as small as they can be, so that they wrap.
+ */
+#include "x540_rig.h"
+#include "drivers/x540/x540.h"
+
+#define ROUNDS 4000
+
+static const unsigned widths[] = {1, 128, 256, 512};
+#define N_WIDTHS (sizeof widths / sizeof widths[0])
+
+static uint64_t seed;
+
+static uint32_t rnd(uint32_t below)
+{
+    seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+    return (uint32_t)(seed >> 33) % below;
+}
+
+static bool has(unsigned width)
+{
+    struct rig r;
+    struct weir_port_info info;
+    static const char *const names[] = {"scalar", "sse4.1", "avx2", "avx512"};
+
+    rig_init(&r);
+    struct weir_port_options o = rig_options(&r);
+    o.simd_bits = width;
+    struct weir_port *p = rig_open(&r, "model:x540?wire=loopback", &o);
+    weir_port_info(p, &info);
+    for (unsigned i = 0; i < N_WIDTHS; i++)
+        if (widths[i] == width && strcmp(info.tx_path, names[i])) {
+            print_message("no path of %u bits: this CPU has %s at most\n", width, info.tx_path);
+            width = 0;
+        }
+    rig_close(p);
+    rig_done(&r);
+    return width;
+}
+
+/* ---- Receiving ---- */
+
+/* A written-back descriptor and what it means. */
+struct wb {
+    uint32_t info, hash, status;
+    uint16_t len, vlan;
+};
+
+static struct wb random_wb(uint32_t room, bool scattered)
+{
+    struct wb w = {.hash = rnd(~0u), .vlan = (uint16_t)rnd(65536)};
+
+    w.info = rnd(1 << 15); /* RSSTYPE, PKTTYPE up to its ETQF bit */
+    if (rnd(16) == 0)
+        w.info |= X540_PKTTYPE_ETQF << 4;
+    w.info |= rnd(1 << 10) << 21;
+    w.status = X540_RXD_STAT_DD | X540_RXD_STAT_EOP;
+    w.status |= rnd(1 << 17) << 2;
+    w.len = (uint16_t)(1 + rnd(room));
+    switch (rnd(12)) {
+    case 0: /* a wrong checksum, or two */
+        w.status |= rnd(4) << 30;
+        break;
+    case 1:
+        w.status |= X540_RXD_ERR_RXE;
+        break;
+    case 2:
+        w.len = (uint16_t)(rnd(2) ? 0 : room + 1 + rnd(65535 - room));
+        break;
+    case 3:
+        w.status &= ~X540_RXD_STAT_EOP;
+        if (scattered)
+            w.len = (uint16_t)room;
+        break;
+    case 4:
+        w.len = (uint16_t)room;
+        break;
+    case 5: /* errors that are none of this path's business */
+        w.status |= rnd(1 << 9) << 20;
+        break;
+    }
+    return w;
+}
+
+static uint32_t meaning(const struct wb *w, bool strip)
+{
+    uint32_t flags = 0, type = w->info >> 4;
+
+    if (w->status & X540_RXD_STAT_VP && strip)
+        flags |= WEIR_PKT_VLAN;
+    if (w->info & X540_RXD_INFO_RSSTYPE)
+        flags |= WEIR_PKT_HASH;
+    if (w->status & X540_RXD_STAT_L4CS)
+        flags |= w->status & X540_RXD_ERR_L4E ? WEIR_PKT_L4_BAD : WEIR_PKT_L4_OK;
+    if (w->status & X540_RXD_STAT_IPCS)
+        flags |= w->status & X540_RXD_ERR_IPE ? WEIR_PKT_L3_BAD : WEIR_PKT_L3_OK;
+    if (type & X540_PKTTYPE_ETQF)
+        return flags;
+    flags |= type & X540_PKTTYPE_IPV4 ? WEIR_PKT_IPV4 : 0u;
+    flags |= type & X540_PKTTYPE_IPV6 ? WEIR_PKT_IPV6 : 0u;
+    flags |= type & X540_PKTTYPE_TCP ? WEIR_PKT_TCP : 0u;
+    flags |= type & X540_PKTTYPE_UDP ? WEIR_PKT_UDP : 0u;
+    flags |= type & X540_PKTTYPE_SCTP ? WEIR_PKT_SCTP : 0u;
+    return flags;
+}
+
+/* What the driver should make of a stream of descriptors, packet by packet. */
+struct expect {
+    struct wb last; /* of the descriptor that ends it */
+    uint32_t total, segs, first_len;
+    struct weir_pkt *first;
+};
+
+static struct expect want[4096];
+static unsigned n_want, n_got;
+static uint64_t n_bad;
+
+static struct {
+    struct weir_pkt *first;
+    uint32_t total, segs, first_len;
+    bool skip;
+} chain;
+
+static void expect(const struct wb *w, struct weir_pkt *p, uint32_t room, uint32_t max,
+                   bool scattered)
+{
+    bool end = w->status & X540_RXD_STAT_EOP, ok = w->len >= 1 && w->len <= room;
+
+    ok &= !(w->status & X540_RXD_ERR_RXE);
+    if (!scattered && (!ok || !end)) {
+        n_bad++;
+        return;
+    }
+    if (chain.skip) {
+        chain.skip = !end;
+        return;
+    }
+    if (!chain.segs++) {
+        chain.first = p;
+        chain.first_len = w->len;
+    }
+    chain.total += w->len;
+    if (scattered && (!ok || chain.total > max || (chain.segs == WEIR_PKT_MAX_SEGS && !end))) {
+        n_bad++;
+        memset(&chain, 0, sizeof chain);
+        chain.skip = !end;
+        return;
+    }
+    if (!end)
+        return;
+    assert_true(n_want < 4096);
+    want[n_want++] = (struct expect){*w, chain.total, chain.segs, chain.first_len, chain.first};
+    memset(&chain, 0, sizeof chain);
+}
+
+static void compare(const struct weir_pkt *p, bool strip)
+{
+    assert_true(n_got < n_want);
+    const struct expect *x = &want[n_got++];
+    uint32_t flags = meaning(&x->last, strip);
+
+    assert_ptr_equal(p, x->first);
+    assert_int_equal(p->flags, flags);
+    assert_int_equal(p->total, x->total);
+    assert_int_equal(p->len, x->first_len);
+    assert_int_equal(p->n_segs, x->segs);
+    assert_int_equal(p->hash, x->last.hash);
+    if (flags & WEIR_PKT_VLAN)
+        assert_int_equal(p->vlan, x->last.vlan);
+    assert_int_equal(p->off, WEIR_PKT_HEADROOM);
+    assert_int_equal(p->room, WEIR_PKT_HEADROOM + 2048);
+    assert_int_equal(p->refs, 1);
+    assert_int_equal(p->queue, 0);
+    assert_int_equal(p->user, 0);
+}
+
+static void receive_random(unsigned width, uint32_t ring, bool scattered, bool strip)
+{
+    struct rig r;
+    struct weir_pkt *k[160];
+    struct weir_port_stats ps;
+    struct weir_queue_stats qs;
+    uint64_t packets = 0, bytes = 0;
+
+    rig_init(&r);
+    struct weir_port_options o = rig_options(&r);
+    o.simd_bits = width;
+    o.rx_ring = ring;
+    o.vlan_strip = strip;
+    o.mtu = scattered ? 9000 : 1500;
+    struct weir_port *port = rig_up(&r, "model:x540?wire=loopback", &o);
+    struct x540_rxq *q = (struct x540_rxq *)weir_port_rxq(port, 0);
+    uint32_t done = 0; /* completed from q->next on and not seen yet */
+    seed = 7 + ring;
+    n_want = n_got = 0;
+    n_bad = 0;
+    memset(&chain, 0, sizeof chain);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        /* Mostly what is usual, so that whole groups are. */
+        bool wild = rnd(4) == 0;
+        for (uint32_t n = round < ROUNDS - 100 ? rnd(48) : 0; n && done < q->posted; n--, done++) {
+            uint32_t at = (q->next + done) % q->count;
+            struct wb w = random_wb(2048, scattered);
+            if (!wild && rnd(8)) {
+                w.status = X540_RXD_STAT_DD | X540_RXD_STAT_EOP | (w.status & 0x68);
+                w.info &= 0x7fff;
+                w.len = (uint16_t)(rnd(64) ? 60 + rnd(1455) : 2047 + rnd(3)); /* one too long */
+            }
+            q->descs[at].wb = (struct x540_rx_wb){w.info, w.hash, w.status, w.len, w.vlan};
+            expect(&w, q->slots[at], 2048, q->max_frame, scattered);
+        }
+        uint32_t before = q->next, saw;
+        unsigned most = rnd(64), got = weir_rx_burst(&q->base.pub, k, most);
+        assert_true(got <= most);
+        saw = (q->next + q->count - before) % q->count;
+        assert_true(saw <= done);
+        if (done && most)
+            assert_true(saw);
+        done -= saw;
+        for (unsigned i = 0; i < got; i++) {
+            compare(k[i], strip);
+            packets++;
+            bytes += k[i]->total;
+            /* An application leaves its marks. */
+            k[i]->off += 2;
+            k[i]->flags = ~0u;
+            k[i]->user = 1;
+            if (k[i]->n_segs == 1)
+                k[i]->n_segs = 9;
+            rig_free(&r, k[i]);
+        }
+        if (n_got == n_want)
+            n_got = n_want = 0;
+    }
+    assert_int_equal(done, 0);
+    weir_rxq_stats(&q->base.pub, &qs);
+    weir_port_stats(port, &ps, NULL);
+    assert_int_equal(qs.packets, packets);
+    assert_int_equal(qs.bytes, bytes);
+    assert_int_equal(ps.rx_bad_descriptor, n_bad);
+    assert_true(packets > ROUNDS * 10 && n_bad > 100);
+    rig_close(port);
+    rig_done(&r);
+}
+
+static void any_descriptor_is_read_alike(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < N_WIDTHS; i++)
+        if (has(widths[i])) {
+            receive_random(widths[i], 64, false, true);
+            receive_random(widths[i], 72, false, false);
+            receive_random(widths[i], 512, false, true);
+            receive_random(widths[i], 72, true, true);
+            receive_random(widths[i], 256, true, false);
+        }
+}
+
+/* ---- Sending ---- */
+
+static uint8_t sent[64][2048];
+static uint32_t sent_len[64];
+static unsigned n_sent;
+
+static uint32_t sum(const uint8_t *p, uint32_t len, uint32_t s)
+{
+    for (uint32_t i = 0; i < len; i++)
+        s += i & 1 ? p[i] : (uint32_t)p[i] << 8;
+    while (s >> 16)
+        s = (s & 0xffff) + (s >> 16);
+    return s;
+}
+
+static void put16(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
+}
+
+/* A frame with IPv4 and UDP or TCP headers. finish: with the checksums that flags ask for, and
+ * the tag; else as it is given to the driver. Returns its length. */
+static uint32_t make(uint8_t *f, uint32_t len, uint32_t flags, uint16_t vlan, uint32_t n,
+                     bool finish)
+{
+    static const uint8_t to[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    bool tcp = flags & WEIR_PKT_TCP;
+    uint32_t l4 = len - 34, at = 34 + (tcp ? 16u : 6u), pseudo;
+
+    rig_frame(f, len, to, 0x0800, n);
+    memset(f + 14, 0, 20);
+    f[14] = 0x45;
+    put16(f + 16, len - 14);
+    f[22] = 64;
+    f[23] = tcp ? 6 : 17;
+    memcpy(f + 26, "\x0a\x01\x02\x03\x0a\x04\x05\x06", 8);
+    if (tcp)
+        f[46] = 0x50;
+    else
+        put16(f + 38, l4);
+    pseudo = sum(f + 26, 8, f[23] + l4);
+    assert_int_equal(weir_pseudo_sum(f + 14, f[23], l4), pseudo);
+    if (flags & WEIR_PKT_TX_L4_SUM) {
+        put16(f + at, finish ? 0 : pseudo);
+        if (finish)
+            put16(f + at, ~sum(f + 34, l4, pseudo));
+    }
+    if (flags & WEIR_PKT_TX_L3_SUM && finish)
+        put16(f + 24, ~sum(f + 14, 20, 0));
+    if (flags & WEIR_PKT_TX_VLAN && finish) {
+        memmove(f + 16, f + 12, len - 12);
+        put16(f + 12, 0x8100);
+        put16(f + 14, vlan);
+        len += 4;
+    }
+    return len;
+}
+
+/* Cut a packet in up to four pieces. */
+static struct weir_pkt *pieces(struct weir_pktcache *cache, const uint8_t *f, uint32_t len)
+{
+    struct weir_pkt *head = NULL, *last = NULL;
+    unsigned n = 2 + rnd(3);
+
+    for (unsigned i = 0; i < n; i++) {
+        struct weir_pkt *s = weir_pkt_alloc(cache);
+        uint32_t k = i + 1 < n ? len / n : len - (n - 1) * (len / n), at = i * (len / n);
+        assert_non_null(s);
+        memcpy(weir_pkt_data(s), f + at, k);
+        s->len = (uint16_t)k;
+        if (last)
+            last->next = s;
+        else
+            head = s;
+        last = s;
+    }
+    assert_non_null(head);
+    head->total = len;
+    head->n_segs = (uint8_t)n;
+    return head;
+}
+
+static void send_random(unsigned width, uint32_t ring)
+{
+    struct rig r;
+    struct weir_pktpool *other;
+    struct weir_pktcache *other_cache;
+    struct weir_queue_stats qs;
+    struct weir_error e;
+    uint64_t good = 0, bytes = 0, refused = 0;
+    static uint8_t f[2048];
+
+    rig_init(&r);
+    const struct weir_pktpool_options po = {.size = sizeof po, .packets = 512};
+    other = weir_pktpool_new(r.arena, &po, &e);
+    assert_non_null(other);
+    other_cache = weir_pktcache_new(other, &e);
+    assert_non_null(other_cache);
+    struct weir_port_options o = rig_options(&r);
+    o.simd_bits = width;
+    o.tx_ring = ring;
+    o.rx_ring = 512;
+    o.promiscuous = true;
+    struct weir_port *port = rig_up(&r, "model:x540?wire=loopback", &o);
+    struct weir_txq *tx = weir_port_txq(port, 0);
+    seed = 99 + ring;
+    uint32_t like = 0;
+    for (unsigned round = 0; round < ROUNDS / 4; round++) {
+        struct weir_pkt *k[48], *twice[48];
+        unsigned n = rnd(40), n_twice = 0;
+        bool wild = rnd(3) == 0;
+        n_sent = 0;
+        /* What is asked for stays the same for a while. */
+        if (rnd(3) == 0)
+            like = rnd(8) << 16 | (rnd(2) ? WEIR_PKT_TCP : WEIR_PKT_UDP) | WEIR_PKT_IPV4;
+        for (unsigned i = 0; i < n; i++) {
+            uint32_t flags =
+                wild && rnd(4) == 0 ? rnd(8) << 16 | WEIR_PKT_IPV4 | WEIR_PKT_UDP : like;
+            uint32_t len = 60 + rnd(wild ? 1455 : 200);
+            uint16_t vlan = (uint16_t)(wild ? rnd(4) : 5);
+            unsigned odd = wild ? rnd(16) : 15;
+            struct weir_pktcache *cache = odd == 0 ? other_cache : r.cache;
+            struct weir_pkt *p;
+            bool bad = false;
+            make(f, len, flags, vlan, n + i, false);
+            if (odd == 1) {
+                p = pieces(cache, f, len);
+            } else {
+                p = weir_pkt_alloc(cache);
+                assert_non_null(p);
+                if (odd == 2)
+                    p->off = (uint16_t)rnd(WEIR_PKT_HEADROOM);
+                memcpy(weir_pkt_data(p), f, len);
+                weir_pkt_set_len(p, (uint16_t)len);
+            }
+            p->flags = flags;
+            p->l2_len = 14;
+            p->l3_len = 20;
+            p->vlan = vlan;
+            switch (odd) {
+            case 3: /* too long for the buffer */
+                p->off = (uint16_t)(p->room - len + 1);
+                bad = true;
+                break;
+            case 4:
+                p->total = len + 1;
+                bad = true;
+                break;
+            case 5: /* too long for the MTU */
+                weir_pkt_set_len(p, 1519);
+                bad = true;
+                break;
+            case 6:
+                p->n_segs = 2;
+                bad = true;
+                break;
+            case 7: /* headers that cannot be */
+                p->l3_len = 16;
+                bad = flags & (WEIR_PKT_TX_L3_SUM | WEIR_PKT_TX_L4_SUM);
+                break;
+            case 9: /* claims to be whole */
+                p->next = weir_pkt_from(r.cache, f, 60);
+                assert_non_null(p->next);
+                bad = true;
+                break;
+            case 8: /* held by somebody else, too */
+                p->refs = 2;
+                twice[n_twice++] = p;
+                break;
+            }
+            k[i] = p;
+            if (odd == 10) { /* too short for the device: the driver pads */
+                p->flags = flags = 0;
+                weir_pkt_set_len(p, (uint16_t)(14 + rnd(4)));
+            }
+            if (!bad)
+                bytes += p->total;
+            if (bad)
+                refused++;
+            else if (odd == 10)
+                memset(sent[n_sent], 0, 60), memcpy(sent[n_sent], f, p->len),
+                    sent_len[n_sent++] = 60;
+            else
+                sent_len[n_sent] = make(sent[n_sent], len, flags, vlan, n + i, true), n_sent++;
+        }
+        /* In bursts that need not be whole. */
+        unsigned done = 0, next = 0;
+        uint64_t end = rig_now_ms() + RIG_SECONDS * 1000;
+        while (done < n || next < n_sent) {
+            struct weir_pkt *p;
+            if (done < n)
+                done += weir_tx_burst(tx, k + done, n - done);
+            weir_models_step(r.w, 64);
+            while (weir_rx_burst(weir_port_rxq(port, 0), &p, 1)) {
+                assert_true(next < n_sent);
+                rig_check(p, sent[next], sent_len[next]);
+                rig_free(&r, p);
+                next++;
+            }
+            assert_true(rig_now_ms() < end);
+        }
+        good += n_sent;
+        weir_txq_reclaim(tx);
+        for (unsigned i = 0; i < n_twice; i++) {
+            assert_int_equal(twice[i]->refs, 1);
+            rig_free(&r, twice[i]);
+        }
+    }
+    rig_no_recv(&r, port);
+    weir_txq_stats(tx, &qs);
+    assert_int_equal(qs.packets, good);
+    assert_int_equal(qs.bytes, bytes);
+    assert_int_equal(qs.dropped, refused);
+    assert_true(good > ROUNDS && refused > 100);
+    /* All of it comes back, of whatever pool. */
+    weir_txq_reclaim(tx);
+    assert_int_equal(((struct x540_txq *)tx)->used, 0);
+    rig_close(port);
+    weir_pktcache_free(other_cache);
+    uint32_t available;
+    weir_pktpool_count(other, NULL, &available);
+    assert_int_equal(available, 512);
+    assert_int_equal(weir_pktpool_free(other, &e), 0);
+    rig_done(&r);
+}
+
+static void any_packet_is_sent_alike(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < N_WIDTHS; i++)
+        if (has(widths[i])) {
+            send_random(widths[i], 64);
+            send_random(widths[i], 72);
+            send_random(widths[i], 512);
+        }
+}
+
+/* 7.2: PAYLEN is at least 17. The model pads shorter frames, the device need not. */
+static void short_frames_are_padded_by_every_path(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < N_WIDTHS; i++) {
+        struct rig r;
+        struct weir_pkt *k[8];
+        uint8_t f[17];
+        if (!has(widths[i]))
+            continue;
+        rig_init(&r);
+        struct weir_port_options o = rig_options(&r);
+        o.simd_bits = widths[i];
+        struct weir_port *p = rig_up(&r, "model:x540?wire=loopback", &o);
+        struct x540_txq *q = (struct x540_txq *)weir_port_txq(p, 0);
+        memset(f, 0xff, sizeof f);
+        for (unsigned n = 0; n < 8; n++)
+            assert_non_null(k[n] = weir_pkt_from(r.cache, f, 14 + n / 2));
+        assert_int_equal(weir_tx_burst(&q->base.pub, k, 8), 8);
+        for (unsigned n = 0; n < 8; n++) {
+            uint32_t len = weir_field_get(q->descs[n].read.cmd_type_len, X540_TXD_DTALEN);
+            assert_int_equal(len, 17);
+            assert_int_equal(weir_field_get(q->descs[n].read.olinfo_status, X540_TXD_PAYLEN), 17);
+            for (uint32_t at = 14 + n / 2; at < 17; at++)
+                assert_int_equal(weir_pkt_data(k[n])[at], 0);
+        }
+        rig_settle(&r);
+        rig_close(p);
+        rig_done(&r);
+    }
+}
+
+/* ---- Both, with hardly any packets ---- */
+
+static void a_dry_pool_costs_no_packet(void **state)
+{
+    static const uint8_t to[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    uint8_t f[64];
+    (void)state;
+
+    rig_frame(f, sizeof f, to, 0x88b5, 1);
+    for (unsigned i = 0; i < N_WIDTHS; i++) {
+        struct rig r;
+        struct weir_pkt *k[64], *held[600];
+        struct weir_port_stats s;
+        unsigned n_held = 0, seen = 0;
+        if (!has(widths[i]))
+            continue;
+        rig_init_room(&r, 600, 2048);
+        struct weir_port_options o = rig_options(&r);
+        o.simd_bits = widths[i];
+        o.rx_ring = 256;
+        struct weir_port *p = rig_up(&r, "model:x540?wire=loopback", &o);
+        while (n_held < 300 && (held[n_held] = weir_pkt_alloc(r.cache)))
+            n_held++;
+        for (unsigned round = 0; round < 400; round++) {
+            unsigned n = weir_rx_burst(weir_port_rxq(p, 0), k, 32), m = 0;
+            seen += n;
+            weir_pkt_free_bulk(r.cache, k, n);
+            while (m < 32 && (k[m] = weir_pkt_from(r.cache, f, sizeof f)))
+                m++;
+            n = weir_tx_burst(weir_port_txq(p, 0), k, m);
+            weir_pkt_free_bulk(r.cache, k + n, m - n);
+            weir_models_step(r.w, 64);
+            if (round == 200)
+                weir_pkt_free_bulk(r.cache, held, n_held);
+        }
+        weir_port_stats(p, &s, NULL);
+        assert_true(seen > 1000);
+        rig_close(p);
+        rig_done(&r);
+    }
+}
+
+/* ---- Several queues ---- */
+
+struct range {
+    uintptr_t first, last; /* cache lines */
+    unsigned owner;
+};
+
+static struct range lines(const void *p, size_t bytes, unsigned owner)
+{
+    uintptr_t at = (uintptr_t)p;
+
+    assert_int_equal(at % WEIR_CACHE_LINE, 0);
+    return (struct range){at / WEIR_CACHE_LINE, (at + bytes - 1) / WEIR_CACHE_LINE, owner};
+}
+
+/* Threads with a queue each write to no line that another one's queue uses. */
+static void queues_share_no_cache_line(void **state)
+{
+    struct range all[64];
+    unsigned n = 0;
+    struct rig r;
+    (void)state;
+
+    rig_init(&r);
+    struct weir_port_options o = rig_options(&r);
+    o.rx_queues = o.tx_queues = 4;
+    o.rx_ring = o.tx_ring = 72;
+    struct weir_port *p = rig_up(&r, "model:x540?wire=loopback", &o);
+    for (unsigned i = 0; i < 4; i++) {
+        struct x540_rxq *rx = (struct x540_rxq *)weir_port_rxq(p, i);
+        struct x540_txq *tx = (struct x540_txq *)weir_port_txq(p, i);
+        all[n++] = lines(rx, sizeof *rx, 2 * i);
+        all[n++] = lines(rx->slots, rx->count * sizeof *rx->slots, 2 * i);
+        all[n++] = lines(rx->descs, rx->count * sizeof *rx->descs, 2 * i);
+        all[n++] = lines(rx->base.cache, sizeof *rx->base.cache, 2 * i);
+        all[n++] = lines(tx, sizeof *tx, 2 * i + 1);
+        all[n++] = lines(tx->slots, tx->count * sizeof *tx->slots, 2 * i + 1);
+        all[n++] = lines(tx->marks, tx->count * sizeof *tx->marks, 2 * i + 1);
+        all[n++] = lines(tx->descs, tx->count * sizeof *tx->descs, 2 * i + 1);
+        all[n++] = lines(tx->base.cache, sizeof *tx->base.cache, 2 * i + 1);
+    }
+    for (unsigned i = 0; i < n; i++)
+        for (unsigned j = 0; j < i; j++)
+            if (all[i].owner != all[j].owner)
+                assert_true(all[i].last < all[j].first || all[j].last < all[i].first);
+    rig_close(p);
+    rig_done(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_descriptor_is_read_alike),
+        cmocka_unit_test(any_packet_is_sent_alike),
+        cmocka_unit_test(short_frames_are_padded_by_every_path),
+        cmocka_unit_test(a_dry_pool_costs_no_packet),
+        cmocka_unit_test(queues_share_no_cache_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A port on a PCI function: what it maps, and what the host's wish to have the function back means
+ * to it. The driver is that of fake_port.h, which knows 1234:0001. */
+#include "fake_vfio.h"
+
+#include "fake_port.h"
+
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+
+#define A "0000:01:00.0"
+
+static struct weir_error e;
+static struct fake_function *f;
+
+static int begin(void **state)
+{
+    int r = fake_setup(state);
+
+    f = fake_add(A, 1);
+    return r ? r : setup(state);
+}
+
+static int end(void **state)
+{
+    teardown(state);
+    return fake_teardown(state);
+}
+
+static struct weir_port *started(const char *name)
+{
+    struct weir_port_options o = options();
+    struct weir_port *p = open_port(name, &o);
+
+    assert_int_equal(weir_port_start(p, &e), 0);
+    return p;
+}
+
+static uint16_t command(void)
+{
+    uint16_t v;
+
+    fake_peek(f, WEIR_REGION_CONFIG, PCI_COMMAND, &v, sizeof(v));
+    return v;
+}
+
+/* The pool's arena is one segment: one mapping, of all of it, for reading and writing. */
+static void test_maps(void **state)
+{
+    struct weir_port *p = started(A);
+    struct weir_arena_info a;
+
+    (void)state;
+    weir_arena_info(arena, &a);
+    assert_int_equal(fake.maps, 1);
+    assert_int_equal(fake.containers[0].n_maps, 1);
+    assert_int_equal(fake.containers[0].maps[0].iova, a.iova.addr);
+    assert_int_equal(fake.containers[0].maps[0].size, a.bytes);
+    assert_int_equal(fake.containers[0].maps[0].prot, WEIR_PROT_RW);
+    assert_int_equal(command(), PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    assert_int_equal(f->irq_type, WEIR_IRQ_MSIX);
+    weir_port_close(p);
+    assert_int_equal(fake_open_files(), 0);
+    assert_int_equal(spaces(), 0);
+    assert_int_equal(command(), PCI_COMMAND_MEMORY);
+}
+
+/* The host asks, gets it, and gives it back; the queues are the same. */
+static void release(const char *name)
+{
+    struct weir_port *p = started(name);
+    struct weir_rxq *q = weir_port_rxq(p, 0);
+    struct weir_pkt *pkts[4];
+    struct weir_event ev;
+
+    fake_raise(f, WEIR_IRQ_REQ, 0);
+    ev = fake_event(w, true);
+    assert_int_equal(ev.type, WEIR_EVENT_REQUEST);
+    assert_ptr_equal(ev.port, p);
+    assert_int_equal(weir_port_release(p, &e), 0);
+    assert_int_equal(command(), PCI_COMMAND_MEMORY);
+    assert_int_equal(f->opens, 0);
+    assert_int_equal(fake_open_files(), 1);
+    assert_int_equal(weir_rx_burst(q, pkts, 4), 0);
+    assert_int_equal(weir_port_release(p, &e), 0); /* once more does nothing */
+    fake_bind(f, "ixgbe");
+    assert_int_equal(weir_port_recover(p, &e), -ENODEV);
+    fake_failed(&e, -ENODEV, "device-driver");
+    fake_bind(f, "vfio-pci");
+    for (;;) { /* the fake says when; see test_vfio_return.c for how the library finds out */
+        fake.later_ns += 3000000000u;
+        ev = fake_event(w, true);
+        if (ev.type == WEIR_EVENT_RETURNED)
+            break;
+        assert_int_not_equal((int)ev.type, -1);
+    }
+    assert_ptr_equal(ev.port, p);
+    assert_int_equal(weir_port_recover(p, &e), 0);
+    assert_ptr_equal(weir_port_rxq(p, 0), q);
+    assert_int_equal(weir_rx_burst(q, pkts, 4), 4);
+    weir_pkt_free_bulk(((struct weir_rxq_base *)q)->cache, pkts, 4);
+    assert_int_equal(command(), PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    assert_int_equal(f->irq_type, WEIR_IRQ_MSIX);
+    weir_port_close(p);
+    assert_int_equal(fake_open_files(), 0);
+}
+
+static void test_release_type1(void **state)
+{
+    (void)state;
+    release(A);
+    assert_int_equal(fake.maps, 2); /* the container forgot */
+}
+
+static void test_release_iommufd(void **state)
+{
+    (void)state;
+    fake_cdevs();
+    release(A);
+    assert_int_equal(fake.maps, 1);
+}
+
+/* An arena that the device cannot reach is refused when the port is opened, by name. */
+static void test_narrow(void **state)
+{
+    struct weir_port_options o = options();
+    struct weir_arena_info a;
+
+    (void)state;
+    weir_arena_info(arena, &a);
+    fake_reserve(fake_group(1), a.iova.addr, a.iova.addr + 0xfff, "reserved");
+    assert_null(weir_port_open(w, A, &o, &e));
+    assert_int_equal(e.err, -EINVAL);
+    assert_string_equal(e.code, "map-range");
+    assert_int_equal(fake_open_files(), 0);
+    assert_int_equal(fake.maps, 0);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_maps),
+        CASE(test_release_type1),
+        CASE(test_release_iommufd),
+        CASE(test_narrow),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,652 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* weir bind, unbind, restore: which driver has a device. */
+#include "host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define OPTIONS_USAGE                                                                              \
+    "  --dry-run           print the writes, do none\n"                                            \
+    "  --root DIR          write below DIR, not to this machine\n"
+
+static const char bind_usage[] =
+    "usage: weir bind [OPTION]... DEVICE...\n\n"
+    "Gives each DEVICE to vfio-pci: sets its driver_override, takes it from the driver that has "
+    "it,\n"
+    "and has it probed again. Remembers what it was, for weir restore. Refuses a device that "
+    "carries\n"
+    "a mounted file system, or a network interface that is up or has an address.\n\n"
+    "  --group             the other endpoints of its IOMMU group, too\n"
+    "  --driver NAME       another driver than vfio-pci, such as pci-stub\n"
+    "  --force             a device that is in use, too\n"
+    "  --persist           for the next boots, too: through driverctl if it is there, else a udev "
+    "rule\n"
+    "  --vfs N             not DEVICE, but N virtual functions of it, made for this; 0 removes "
+    "them\n" OPTIONS_USAGE;
+
+static const char unbind_usage[] =
+    "usage: weir unbind [OPTION]... DEVICE...\n\n"
+    "Takes each DEVICE from the driver that has it, and leaves it without one. Remembers which it\n"
+    "was, for weir restore.\n\n"
+    "  --group             the other endpoints of its IOMMU group, too\n"
+    "  --force             a device that is in use, too\n" OPTIONS_USAGE;
+
+static const char restore_usage[] =
+    "usage: weir restore [OPTION]... DEVICE...\n\n"
+    "Gives each DEVICE back to the driver that it had before weir bind or weir unbind, and "
+    "removes\n"
+    "what --persist wrote.\n\n"
+    "  --group             the other endpoints of its IOMMU group, too\n" OPTIONS_USAGE;
+
+enum what { BIND, UNBIND, RESTORE };
+
+struct job {
+    enum what what;
+    const char *root, *driver;
+    bool group, force, dry, persist;
+    int vfs; /* -1: not asked for */
+    struct weir_host *host;
+};
+
+#define STATE "/run/weir/bind"
+
+/* ---- writing ---- */
+
+static const char *full(const struct job *j, const char *path, char out[512])
+{
+    snprintf(out, 512, "%s%s", j->root ? j->root : "", path);
+    return out;
+}
+
+/* Write to a file of sysfs as `echo text > path` would. The kernel's answer is the errno. */
+static int put(const struct job *j, const char *text, const char *path)
+{
+    char file[512];
+    int fd, err = 0;
+
+    if (j->dry) {
+        printf("echo %s> %s\n", *text ? text : "", full(j, path, file));
+        return 0;
+    }
+    fd = open(full(j, path, file), O_WRONLY | O_CLOEXEC | O_TRUNC | (j->root ? O_CREAT : 0), 0644);
+    if (fd < 0)
+        return -errno;
+    if (dprintf(fd, "%s\n", text) < 0)
+        err = -errno;
+    if (close(fd) < 0 && !err)
+        err = -errno;
+    return err;
+}
+
+static int put_f(const struct job *j, const char *text, const char *fmt, const char *name)
+{
+    char path[512];
+
+    snprintf(path, sizeof path, fmt, name);
+    return put(j, text, path);
+}
+
+static int failed(const struct weir_function *f, const char *what, int err)
+{
+    fprintf(stderr, "weir: %s %s: %s\n  try: weir doctor %s\n", what, f->name, strerror(-err),
+            f->name);
+    return 1;
+}
+
+static bool there(const struct job *j, const char *fmt, const char *name)
+{
+    char path[512], file[512];
+
+    snprintf(path, sizeof path, fmt, name);
+    return access(full(j, path, file), F_OK) == 0;
+}
+
+/* Read the machine again after the kernel did something. */
+static int again(struct job *j)
+{
+    struct host_choice choice = {.root = j->root};
+    struct weir_error err;
+    struct weir_host *h = host_open(&choice, &err);
+
+    if (!h)
+        return tool_failed(&err);
+    weir_host_free(j->host);
+    j->host = h;
+    return 0;
+}
+
+/* ---- what a device was ---- */
+
+static void make_folders(char *file)
+{
+    for (char *s = file + 1; (s = strchr(s, '/')); s++) {
+        *s = '\0';
+        mkdir(file, 0755);
+        *s = '/';
+    }
+}
+
+/* Remember driver and override, unless an earlier state is still to be restored. */
+static int remember(const struct job *j, const struct weir_function *f)
+{
+    char path[128], file[512];
+    FILE *out;
+
+    snprintf(path, sizeof path, STATE "/%s", f->name);
+    if (j->dry)
+        return 0;
+    make_folders((char *)full(j, path, file));
+    if (access(file, F_OK) == 0)
+        return 0;
+    out = fopen(file, "wxe");
+    if (!out)
+        return -errno;
+    fprintf(out, "driver=%s\noverride=%s\n", f->driver, f->driver_override);
+    return fclose(out) ? -errno : 0;
+}
+
+struct state {
+    char driver[64], override[64];
+};
+
+static bool recall(const struct job *j, const struct weir_function *f, struct state *s)
+{
+    char path[128], file[512], line[160];
+    FILE *in;
+
+    *s = (struct state){0};
+    snprintf(path, sizeof path, STATE "/%s", f->name);
+    in = fopen(full(j, path, file), "re");
+    if (!in)
+        return false;
+    while (fgets(line, sizeof line, in)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (!strncmp(line, "driver=", 7))
+            snprintf(s->driver, sizeof s->driver, "%.63s", line + 7);
+        if (!strncmp(line, "override=", 9))
+            snprintf(s->override, sizeof s->override, "%.63s", line + 9);
+    }
+    fclose(in);
+    return !strchr(s->driver, '/');
+}
+
+/* ---- for the next boots ---- */
+
+static int driverctl(const char *verb, const char *device, const char *driver)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        execlp("driverctl", "driverctl", "--noprobe", verb, device, driver, (char *)NULL);
+        _exit(127);
+    }
+    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+                   WEXITSTATUS(status) == 0
+               ? 0
+               : -EIO;
+}
+
+static bool have_driverctl(const struct job *j)
+{
+    return !j->root && (there(j, "/usr/sbin/%s", "driverctl") || there(j, "/sbin/%s", "driverctl"));
+}
+
+static int persist(const struct job *j, const struct weir_function *f)
+{
+    char path[128], file[512];
+    FILE *out;
+
+    if (have_driverctl(j)) {
+        printf("%s: persistent by: driverctl --noprobe set-override %s %s\n", f->name, f->name,
+               j->driver);
+        return j->dry ? 0 : driverctl("set-override", f->name, j->driver);
+    }
+    snprintf(path, sizeof path, "/etc/udev/rules.d/70-weir-%s.rules", f->name);
+    printf("%s: persistent by the udev rule %s\n", f->name, full(j, path, file));
+    if (j->dry)
+        return 0;
+    make_folders(file);
+    out = fopen(file, "we");
+    if (!out)
+        return -errno;
+    fprintf(out,
+            "# written by weir bind --persist; weir restore %s removes it\n"
+            "ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"%s\", ATTR{driver_override}=\"%s\", "
+            "RUN{builtin}+=\"kmod load %s\"\n",
+            f->name, f->name, j->driver, j->driver);
+    return fclose(out) ? -errno : 0;
+}
+
+static void unpersist(const struct job *j, const struct weir_function *f)
+{
+    char path[128], file[512];
+
+    snprintf(path, sizeof path, "/etc/udev/rules.d/70-weir-%s.rules", f->name);
+    if (there(j, "%s", path)) {
+        printf("%s: the udev rule %s goes\n", f->name, full(j, path, file));
+        if (!j->dry)
+            unlink(file);
+    }
+    snprintf(path, sizeof path, "/etc/driverctl.d/pci-%s", f->name);
+    if (there(j, "%s", path) && have_driverctl(j)) {
+        printf("%s: driverctl forgets it\n", f->name);
+        if (!j->dry)
+            driverctl("unset-override", f->name, NULL);
+    }
+}
+
+/* ---- what may be taken ---- */
+
+/* An address on an interface that is down shows in no file of /proc. */
+static bool has_address(const char *interfaces)
+{
+    struct ifaddrs *list;
+    bool found = false;
+
+    if (getifaddrs(&list))
+        return false;
+    for (struct ifaddrs *a = list; a; a = a->ifa_next) {
+        const char *hit = strstr(interfaces, a->ifa_name);
+        size_t len = strlen(a->ifa_name);
+
+        if (a->ifa_addr && a->ifa_addr->sa_family == AF_INET && hit &&
+            (hit == interfaces || hit[-1] == ' ') && (!hit[len] || strchr(",:", hit[len])))
+            found = true;
+    }
+    freeifaddrs(list);
+    return found;
+}
+
+static int allowed(const struct job *j, const struct weir_function *f)
+{
+    bool busy =
+        f->use & WEIR_USE_BUSY || (!j->root && f->use & WEIR_USE_NET && has_address(f->used_by));
+
+    if (f->bridge) {
+        fprintf(stderr,
+                "weir: %s is a bridge: it needs no driver of ours, and cannot be used\n"
+                "  try: weir groups --tree, for the devices behind it\n",
+                f->name);
+        return 1;
+    }
+    if (!busy)
+        return 0;
+    if (f->use & WEIR_USE_ROOT)
+        fprintf(stderr,
+                "weir: %s IS THE CONTROLLER OF YOUR ROOT DISK (%s): taking it away ends this "
+                "system\n",
+                f->name, f->used_by);
+    else
+        fprintf(stderr, "weir: %s is in use (%s)\n", f->name, f->used_by);
+    if (j->force)
+        return 0;
+    fputs(
+        f->use & WEIR_USE_ROOT
+            ? "  try: another device, or another slot for it: weir groups --explain\n"
+            : "  try: stop what uses it (umount, swapoff, ip link set dev NAME down), or --force\n",
+        stderr);
+    return 1;
+}
+
+/* ---- the three verbs, for one device ---- */
+
+static int release(const struct job *j, const struct weir_function *f)
+{
+    int err = *f->driver ? put_f(j, f->name, "/sys/bus/pci/devices/%s/driver/unbind", f->name) : 0;
+
+    return err ? failed(f, "unbind", err) : 0;
+}
+
+/* Did it come to the driver? Without a kernel below there is nobody to ask. */
+static int verify(struct job *j, const char *name, const char *driver)
+{
+    const struct weir_function *f;
+
+    if (j->dry || j->root)
+        return 0;
+    if (again(j))
+        return 1;
+    f = weir_host_find(j->host, name);
+    if (f && strcmp(f->driver, driver) == 0) {
+        printf("%s: %s\n", name, *driver ? driver : "no driver");
+        return 0;
+    }
+    fprintf(stderr, "weir: bind %s to %s: the kernel left it %s%s\n  try: weir doctor %s; dmesg\n",
+            name, driver, f && *f->driver ? "on " : "without a driver", f ? f->driver : "", name);
+    return 1;
+}
+
+/* Before Linux 3.16 there is no driver_override, and the driver learns the device's identifiers. */
+static int attach_by_id(const struct job *j, const struct weir_function *f)
+{
+    char path[128], id[16];
+    int err;
+
+    snprintf(id, sizeof id, "%04x %04x", f->vendor, f->device);
+    snprintf(path, sizeof path, "/sys/bus/pci/drivers/%s/new_id", j->driver);
+    err = put(j, id, path);
+    snprintf(path, sizeof path, "/sys/bus/pci/drivers/%s/bind", j->driver);
+    /* new_id itself binds what is free; then bind has nothing left to do. */
+    if (!err || err == -EEXIST) {
+        err = put(j, f->name, path);
+        if (err == -ENODEV || err == -EBUSY)
+            err = 0;
+    }
+    return err;
+}
+
+static int bind_one(struct job *j, const struct weir_function *f)
+{
+    char name[sizeof f->name];
+    bool has_override = there(j, "/sys/bus/pci/devices/%s/driver_override", f->name);
+    int err;
+
+    strcpy(name, f->name);
+    if (strcmp(f->driver, j->driver) == 0 && (!has_override || *f->driver_override)) {
+        printf("%s: %s already\n", f->name, j->driver);
+        err = j->persist ? persist(j, f) : 0;
+        return err ? failed(f, "make persistent", err) : 0;
+    }
+    if (allowed(j, f))
+        return 1;
+    if (!there(j, "/sys/bus/pci/drivers/%s", j->driver) && !j->root && !j->dry) {
+        fprintf(stderr, "weir: bind %s: there is no driver %s in the kernel\n  try: modprobe %s\n",
+                f->name, j->driver, j->driver);
+        return 1;
+    }
+    err = remember(j, f);
+    if (err)
+        return failed(f, "remember the driver of", err);
+    if (has_override) {
+        err = put_f(j, j->driver, "/sys/bus/pci/devices/%s/driver_override", f->name);
+        if (err)
+            return failed(f, "set driver_override of", err);
+    }
+    if (strcmp(f->driver, j->driver) != 0) {
+        if (release(j, f))
+            return 1;
+        err = has_override ? put(j, f->name, "/sys/bus/pci/drivers_probe") : attach_by_id(j, f);
+        if (err)
+            return failed(f, "bind", err);
+    }
+    err = j->persist ? persist(j, f) : 0;
+    if (err)
+        return failed(f, "make persistent", err);
+    return verify(j, name, j->driver);
+}
+
+static int unbind_one(struct job *j, const struct weir_function *f)
+{
+    char name[sizeof f->name];
+    int err;
+
+    strcpy(name, f->name);
+    if (!*f->driver) {
+        printf("%s: no driver already\n", f->name);
+        return 0;
+    }
+    if (allowed(j, f))
+        return 1;
+    err = remember(j, f);
+    if (err)
+        return failed(f, "remember the driver of", err);
+    return release(j, f) || verify(j, name, "");
+}
+
+static int restore_one(struct job *j, const struct weir_function *f)
+{
+    char name[sizeof f->name], path[128], file[512];
+    struct state was;
+    int err;
+
+    strcpy(name, f->name);
+    if (!recall(j, f, &was)) {
+        fprintf(stderr,
+                "weir: restore %s: nothing is remembered of it in %s\n"
+                "  try: weir bind --driver NAME %s\n",
+                f->name, full(j, STATE, file), f->name);
+        return 1;
+    }
+    unpersist(j, f);
+    if (there(j, "/sys/bus/pci/devices/%s/driver_override", f->name)) {
+        err = put_f(j, was.override, "/sys/bus/pci/devices/%s/driver_override", f->name);
+        if (err)
+            return failed(f, "set driver_override of", err);
+    }
+    if (strcmp(f->driver, was.driver) != 0) {
+        if (release(j, f))
+            return 1;
+        if (*was.driver) {
+            snprintf(path, sizeof path, "/sys/bus/pci/drivers/%s/bind", was.driver);
+            err = put(j, f->name, path);
+            if (err)
+                return failed(f, "bind", err);
+        }
+    }
+    if (verify(j, name, was.driver))
+        return 1;
+    snprintf(path, sizeof path, STATE "/%s", name);
+    if (!j->dry)
+        unlink(full(j, path, file));
+    return 0;
+}
+
+static int one(struct job *j, const char *name)
+{
+    const struct weir_function *f = host_need(j->host, name);
+
+    if (!f)
+        return 1;
+    return j->what == BIND     ? bind_one(j, f)
+           : j->what == UNBIND ? unbind_one(j, f)
+                               : restore_one(j, f);
+}
+
+/* ---- several ---- */
+
+/* The endpoints of a group that this is about, by name: the host is read again in between. */
+static int whole_group(struct job *j, const struct weir_function *f)
+{
+    const struct weir_group *g = weir_host_group_number(j->host, f->group);
+    char(*names)[sizeof f->name];
+    unsigned n = 0;
+    int status = 0;
+
+    if (!g) {
+        fprintf(stderr, "weir: %s is in no IOMMU group\n  try: weir doctor %s\n", f->name, f->name);
+        return 1;
+    }
+    names = calloc(g->n_members, sizeof *names);
+    if (!names) {
+        fputs("weir: out of memory\n", stderr);
+        return 1;
+    }
+    for (unsigned i = 0; i < g->n_members; i++) {
+        const struct weir_function *m = weir_host_function(j->host, g->members[i]);
+        struct state was;
+
+        if (m->bridge)
+            continue;
+        /* Others need not be used, so what does not block stays as it is. */
+        if (m != f &&
+            (j->what == RESTORE ? !recall(j, m, &was) : !weir_function_blocks(j->host, m)))
+            continue;
+        /* Nothing is taken if one of them may not be. */
+        if (j->what != RESTORE && *m->driver && !weir_function_vfio(m))
+            status |= allowed(j, m);
+        strcpy(names[n++], m->name);
+    }
+    for (unsigned i = 0; i < n && !status; i++)
+        status = one(j, names[i]);
+    free(names);
+    return status;
+}
+
+/* What is remembered of virtual functions that go. */
+static void forget(const struct job *j, const struct weir_function *pf)
+{
+    char path[128], file[512];
+
+    for (int i = 0; i < (int)weir_host_functions(j->host) && !j->dry; i++) {
+        const struct weir_function *f = weir_host_function(j->host, i);
+
+        snprintf(path, sizeof path, STATE "/%s", f->name);
+        if (f->pf == weir_function_index(j->host, pf))
+            unlink(full(j, path, file));
+    }
+}
+
+static int virtual_functions(struct job *j, const struct weir_function *pf)
+{
+    char(*names)[sizeof pf->name] = NULL;
+    char name[sizeof pf->name], number[16];
+    unsigned n = 0, have = pf->num_vfs;
+    int err, status = 0;
+
+    strcpy(name, pf->name);
+    if (!pf->total_vfs || (unsigned)j->vfs > pf->total_vfs) {
+        fprintf(stderr, "weir: %s can have %u virtual functions\n  try: a smaller number\n",
+                pf->name, pf->total_vfs);
+        return 1;
+    }
+    /* Their own driver must not have them first. */
+    err = j->vfs ? put_f(j, "0", "/sys/bus/pci/devices/%s/sriov_drivers_autoprobe", name) : 0;
+    if (!err && have)
+        err = put_f(j, "0", "/sys/bus/pci/devices/%s/sriov_numvfs", name);
+    if (!err && have)
+        forget(j, pf);
+    snprintf(number, sizeof number, "%d", j->vfs);
+    if (!err && (j->vfs || !have))
+        err = put_f(j, number, "/sys/bus/pci/devices/%s/sriov_numvfs", name);
+    if (err) {
+        fprintf(stderr, "weir: make %d virtual functions of %s: %s\n  try: %s\n", j->vfs, name,
+                strerror(-err),
+                err == -ENOENT && weir_function_vfio(pf)
+                    ? "echo Y > /sys/module/vfio_pci/parameters/enable_sriov"
+                    : "its own driver, which has to allow it; dmesg");
+        return 1;
+    }
+    if (j->dry || j->vfs == 0)
+        return 0;
+    if (again(j))
+        return 1;
+    pf = weir_host_find(j->host, name);
+    names = calloc((size_t)j->vfs, sizeof *names);
+    for (int i = 0; pf && names && i < (int)weir_host_functions(j->host); i++) {
+        const struct weir_function *f = weir_host_function(j->host, i);
+
+        if (f->pf == weir_function_index(j->host, pf) && n < (unsigned)j->vfs)
+            strcpy(names[n++], f->name);
+    }
+    for (unsigned i = 0; i < n; i++)
+        status |= one(j, names[i]);
+    free(names);
+    return status;
+}
+
+static int run(enum what what, const struct command *cmd, int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"group", 0, 0, 'g'},   {"driver", 1, 0, 'd'},    {"force", 0, 0, 'f'},
+        {"persist", 0, 0, 'p'}, {"vfs", 1, 0, 'v'},       {"dry-run", 0, 0, 'n'},
+        {"help", 0, 0, 'h'},    {"root", 1, 0, OPT_ROOT}, {0}};
+    struct job j = {.what = what, .driver = "vfio-pci", .vfs = -1};
+    struct host_choice choice = {0};
+    struct weir_error err;
+    int c, status = 0;
+    uint64_t number;
+
+    while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+        if (host_option(&choice, c, optarg))
+            continue;
+        if (c == 'h') {
+            fputs(cmd->usage, stdout);
+            return 0;
+        }
+        if (c == '?')
+            return tool_usage_getopt(cmd);
+        if ((what != BIND && strchr("dpv", c)) || (what == RESTORE && c == 'f'))
+            return tool_usage(cmd, "that option is of weir bind");
+        j.group |= c == 'g';
+        j.force |= c == 'f';
+        j.persist |= c == 'p';
+        j.dry |= c == 'n';
+        if (c == 'd') {
+            if (!*optarg || strlen(optarg) > 60 || strchr(optarg, '/') || *optarg == '.')
+                return tool_usage(cmd, "--driver %s: expected the name of a driver", optarg);
+            j.driver = optarg;
+        }
+        if (c == 'v') {
+            if (!tool_number(optarg, 0, 65535, &number))
+                return tool_usage(cmd, "--vfs %s: expected a number", optarg);
+            j.vfs = (int)number;
+        }
+    }
+    if (optind == argc)
+        return tool_usage(cmd, "which device? weir groups lists them");
+    if (j.vfs >= 0 && j.group)
+        return tool_usage(cmd, "--vfs or --group, not both");
+    j.root = choice.root;
+    j.host = host_open(&choice, &err);
+    if (!j.host)
+        return tool_failed(&err);
+    /* A name that is wrong stops it before anything is done. */
+    for (int i = optind; i < argc; i++)
+        status |= !host_need(j.host, argv[i]);
+    for (int i = optind; i < argc && !status; i++) {
+        const struct weir_function *f = weir_host_find(j.host, argv[i]);
+
+        if (!f)
+            status = 1;
+        else if (j.vfs >= 0)
+            status = virtual_functions(&j, f);
+        else
+            status = j.group ? whole_group(&j, f) : one(&j, argv[i]);
+    }
+    weir_host_free(j.host);
+    return status;
+}
+
+static int run_bind(int argc, char **argv)
+{
+    return run(BIND, &command_bind, argc, argv);
+}
+
+static int run_unbind(int argc, char **argv)
+{
+    return run(UNBIND, &command_unbind, argc, argv);
+}
+
+static int run_restore(int argc, char **argv)
+{
+    return run(RESTORE, &command_restore, argc, argv);
+}
+
+const struct command command_bind = {
+    .name = "bind",
+    .summary = "give a device to vfio-pci",
+    .usage = bind_usage,
+    .run = run_bind,
+};
+
+const struct command command_unbind = {
+    .name = "unbind",
+    .summary = "take a device from its driver",
+    .usage = unbind_usage,
+    .run = run_unbind,
+};
+
+const struct command command_restore = {
+    .name = "restore",
+    .summary = "give a device back to the driver it had",
+    .usage = restore_usage,
+    .run = run_restore,
+};
