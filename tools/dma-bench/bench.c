@@ -32,7 +32,7 @@ static const char usage[] =
     "  --iotlb LIST      entries of a model's IOTLB (64)\n"
     "  --node LIST       NUMA nodes of the memory (any; for copy, each)\n"
     "  --reps N          repetitions (5)\n"
-    "  --time SECONDS    of each (0.1)\n"
+    "  --time SECONDS    of each (0.05)\n"
     "  --json FILE, --csv FILE, --html FILE   write the result there; - is standard output\n"
     "  --svg FOLDER      write each chart of the page as a file\n"
     "  --compare A B     show two results (of --json) side by side\n\n"
@@ -402,7 +402,7 @@ static int run(int argc, char **argv)
     static char x540[] = "model:x540", edu[] = "model:edu";
     static char *by_default[] = {x540, edu};
     struct bench b = {.reps = 5,
-                      .time_ns = 100000000,
+                      .time_ns = 50000000,
                       .interactive = isatty(STDERR_FILENO),
                       .devices = by_default,
                       .n_devices = 2,
