@@ -32,12 +32,8 @@ ip link set lo up
 for port in /dev/ttyS1 /dev/ttyS2; do
     stty -F $port raw -echo
 done
-<<<<<<< HEAD
-exec 3<>/dev/ttyS2 # what the host says while nobody has the port open would be lost
-=======
 # Kept open: what the host says while nobody listens would be lost when the port is opened.
 exec 9<>/dev/ttyS2
->>>>>>> main
 . /etc/case
 . /test/vfio.sh
 
