@@ -178,27 +178,25 @@ TARGET static unsigned NAME(rx_fast)(struct x540_rxq *q, struct weir_pkt **pkts,
     return got;
 }
 
+/* Is the descriptor i places after the next one done? */
+INLINE bool NAME(done)(const struct x540_rxq *q, uint32_t i)
+{
+    return q->next + i < q->count && WEIR_READ_ONCE(q->descs[q->next + i].qw[1]) & 1;
+}
+
 TARGET static unsigned NAME(rx)(struct weir_rxq *rxq, struct weir_pkt **pkts, unsigned n)
 {
     struct x540_rxq *q = (struct x540_rxq *)rxq;
     unsigned got = 0;
 
-    if (!(WEIR_READ_ONCE(q->descs[q->next].qw[1]) & 1))
-        goto out; /* the usual idle poll */
-    while (got < n) {
-        unsigned most = n - got < q->posted ? n - got : q->posted, k;
-        uint32_t posted = q->posted;
-        if (most >= 4 && !q->head && !q->skip) {
-            got += NAME(rx_fast)(q, pkts + got, most);
-            if (got == n || !q->posted || !(WEIR_READ_ONCE(q->descs[q->next].qw[1]) & 1))
-                break;
-        }
-        k = n - got < 4 ? n - got : 4;
-        got += x540_rx_some(q, pkts + got, k);
-        if (q->posted == posted)
-            break;
+    while (got < n && q->posted && NAME(done)(q, 0)) {
+        unsigned most = n - got < q->posted ? n - got : q->posted, k = 0;
+        if (most >= 4 && NAME(done)(q, 3) && !q->head && !q->skip)
+            k = NAME(rx_fast)(q, pkts + got, most);
+        if (!k)
+            k = x540_rx_some(q, pkts + got, most < 4 ? most : 4);
+        got += k;
     }
-out:
     if (q->posted <= q->low)
         x540_rx_refill(q);
     return got;

@@ -52,6 +52,23 @@ unsigned weir_config_cap(struct weir_device *d, uint8_t id)
     return 0;
 }
 
+unsigned weir_config_ext_cap(struct weir_device *d, uint16_t id)
+{
+    unsigned at = PCI_CFG_SPACE_SIZE;
+
+    /* Each takes 8 bytes at least, so a list that is longer loops (PCIe 7.6.3). */
+    for (int left = (4096 - PCI_CFG_SPACE_SIZE) / 8; left && at >= PCI_CFG_SPACE_SIZE; left--) {
+        uint32_t head = weir_config_read(d, at, 4);
+
+        if (head == 0 || head == UINT32_MAX)
+            return 0; /* there are none, or it is lost */
+        if (PCI_EXT_CAP_ID(head) == id)
+            return at;
+        at = PCI_EXT_CAP_NEXT(head);
+    }
+    return 0;
+}
+
 int weir_device_bus_master(struct weir_device *d, bool on, struct weir_error *e)
 {
     uint16_t le;

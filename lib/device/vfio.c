@@ -119,11 +119,14 @@ static int check_driver(const struct weir_vfio *v, struct weir_error *e)
         snprintf(unbind, sizeof(unbind), "echo %s > /sys/bus/pci/devices/%s/driver/unbind; ", a, a);
     return weir_fail(e, -ENODEV, "device-driver",
                      "open device %s\nit is bound to %s%s, not to vfio-pci\n"
-                     "as root: weir bind %s; that is: modprobe vfio-pci; "
+                     "%sas root: weir bind %s; that is: modprobe vfio-pci; "
                      "echo vfio-pci > /sys/bus/pci/devices/%s/driver_override; "
                      "%secho %s > /sys/bus/pci/drivers_probe",
-                     v->dev->name, *v->f.driver ? "the driver " : "no driver", v->f.driver, a, a,
-                     unbind, a);
+                     v->dev->name, *v->f.driver ? "the driver " : "no driver", v->f.driver,
+                     *v->f.driver ? "unless this machine needs it, as a disk or for its network "
+                                    "(weir doctor tells), "
+                                  : "",
+                     a, a, unbind, a);
 }
 
 static int fail_no_iommu(const struct weir_vfio *v, struct weir_error *e)
@@ -369,6 +372,15 @@ static int take_signals(struct weir_device *d, struct weir_error *e)
     return r;
 }
 
+/* The name goes into logs and errors, where a secret has no place. */
+static void hide_token(char *name)
+{
+    char *token = strstr(name, "vf-token=");
+
+    for (token = token ? token + 9 : NULL; token && *token && *token != '&'; token++)
+        *token = '*';
+}
+
 static int open_vfio(struct weir_device *d, const char *rest, const struct weir_device_options *opt,
                      struct weir_error *e)
 {
@@ -384,6 +396,7 @@ static int open_vfio(struct weir_device *d, const char *rest, const struct weir_
     v->irq_kind = -1;
     d->priv = v;
     r = parse_name(v, rest, opt, &api, e);
+    hide_token(d->name);
     if (r == 0)
         r = check_function(v, api, e);
     if (r == 0)

@@ -39,6 +39,10 @@ void weir_space_ref(struct weir_space *s);
 /* Drop a device; frees an owned space with the last one. */
 void weir_space_unref(struct weir_space *s);
 
+/* Use no other ranges than these from now on. 0, or -ENOMEM. */
+int weir_space_allow(struct weir_space *s, const struct weir_iova_range *ranges, unsigned n,
+                     struct weir_error *e);
+
 /*
  * What a device that came or went made of the space. max_maps: as weir_space_info. -EADDRINUSE,
  * "space-narrowed", with nothing changed if something that is mapped lies outside of it.

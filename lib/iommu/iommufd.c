@@ -152,6 +152,20 @@ struct weir_space *weir_space_iommufd(struct weir *w, struct weir_error *e)
     return s;
 }
 
+int weir_iommufd_allow(struct weir_space *s, const struct weir_iova_range *ranges, unsigned n,
+                       struct weir_error *e)
+{
+    struct abi_ioas_allow_iovas a = {
+        .size = sizeof(a), .ioas = of(s)->ioas, .n = n, .ranges = (uintptr_t)ranges};
+
+    if (ioctl(of(s)->fd, ABI_IOAS_ALLOW_IOVAS, &a) == 0)
+        return 0;
+    return weir_fail(e, -errno, "space-allowed",
+                     "limit an iommufd space to %u IOVA ranges\nIOMMU_IOAS_ALLOW_IOVAS: %s\n"
+                     "give ranges that do not overlap, and that end where they may",
+                     n, strerror(errno));
+}
+
 static int bind(const struct iommufd *f, int device, const uint8_t *token)
 {
     struct abi_device_bind b = {

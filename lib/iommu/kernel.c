@@ -16,10 +16,21 @@ bool weir_space_vfio_api(const struct weir_space *s, enum weir_vfio_api *api)
     return *api != WEIR_VFIO_AUTO;
 }
 
+static int limit(struct weir_space *s, enum weir_vfio_api api, const struct weir_space_options *opt,
+                 struct weir_error *e)
+{
+    int r = weir_space_allow(s, opt->allowed, opt->n_allowed, e);
+
+    if (r == 0 && api == WEIR_VFIO_IOMMUFD)
+        r = weir_iommufd_allow(s, opt->allowed, opt->n_allowed, e);
+    return r;
+}
+
 struct weir_space *weir_space_new(struct weir *w, const struct weir_space_options *opt,
                                   struct weir_error *e)
 {
     enum weir_vfio_api api = opt ? opt->api : WEIR_VFIO_AUTO;
+    struct weir_space *s = NULL;
 
     if (opt && opt->size != sizeof(*opt)) {
         weir_fail(e, -EINVAL, "options-size",
@@ -35,13 +46,19 @@ struct weir_space *weir_space_new(struct weir *w, const struct weir_space_option
                   : WEIR_VFIO_CONTAINER;
     switch (api) {
     case WEIR_VFIO_IOMMUFD:
-        return weir_space_iommufd(w, e);
+        s = weir_space_iommufd(w, e);
+        break;
     case WEIR_VFIO_CONTAINER:
     case WEIR_VFIO_NOIOMMU:
-        return weir_space_container(w, api == WEIR_VFIO_NOIOMMU, e);
+        s = weir_space_container(w, api == WEIR_VFIO_NOIOMMU, e);
+        break;
     default:
         weir_fail(e, -EINVAL, "space-api", "make a space\nthere is no interface number %d",
                   (int)api);
-        return NULL;
     }
+    if (s && opt && opt->n_allowed && limit(s, api, opt, e)) {
+        weir_space_free(s);
+        s = NULL;
+    }
+    return s;
 }

@@ -27,6 +27,7 @@ struct weir_space {
     void *priv;
     uint64_t page_sizes;
     struct weir_iova_set usable;
+    struct weir_iova_set allowed; /* empty: anything */
     uint64_t max_maps;
     struct mapping *maps; /* the book: sorted by IOVA */
     size_t n_maps, cap_maps;
@@ -89,6 +90,7 @@ static void destroy(struct weir_space *s)
     free(s->maps);
     free(s->arenas);
     weir_iova_set_clear(&s->usable);
+    weir_iova_set_clear(&s->allowed);
     free(s);
 }
 
@@ -183,6 +185,43 @@ const char *weir_space_mapping_in(const struct weir_space *s, uint64_t first, ui
     return *s->maps[i].name ? s->maps[i].name : "something";
 }
 
+int weir_space_allow(struct weir_space *s, const struct weir_iova_range *ranges, unsigned n,
+                     struct weir_error *e)
+{
+    int r = 0;
+
+    for (unsigned i = 0; i < n && r == 0; i++)
+        r = ranges[i].first > ranges[i].last
+                ? -EINVAL
+                : weir_iova_set_add(&s->allowed, ranges[i].first, ranges[i].last);
+    if (r == 0)
+        r = weir_iova_set_intersect(&s->usable, &s->allowed);
+    if (r == -EINVAL)
+        return weir_fail(e, r, "space-allowed",
+                         "limit a %s space to some IOVA ranges\none of them ends before it begins",
+                         s->ops->kind);
+    if (r < 0)
+        return weir_fail(e, r, "no-memory", "limit a %s space\nout of memory", s->ops->kind);
+    return 0;
+}
+
+/* Are all allowed ranges within what is usable? */
+static int check_allowed(const struct weir_space *s, const struct weir_iova_set *usable,
+                         struct weir_error *e)
+{
+    for (unsigned i = 0; i < s->allowed.n; i++) {
+        const struct weir_iova_range *a = &s->allowed.r[i];
+
+        if (!weir_iova_set_contains(usable, a->first, a->last))
+            return weir_fail(e, -EADDRINUSE, "space-narrowed",
+                             "add a device to a %s space\nthe space is for [%#" PRIx64 ", %#" PRIx64
+                             "], which the device cannot use all of\n"
+                             "allow less (weir_space_options.allowed), or give the device another",
+                             s->ops->kind, a->first, a->last);
+    }
+    return 0;
+}
+
 int weir_space_reshape(struct weir_space *s, uint64_t page_sizes,
                        const struct weir_iova_range *ranges, unsigned n, uint64_t max_maps,
                        struct weir_error *e)
@@ -200,6 +239,11 @@ int weir_space_reshape(struct weir_space *s, uint64_t page_sizes,
                       s->ops->kind);
     else if (r < 0)
         r = weir_fail(e, r, "no-memory", "use a %s space\nout of memory", s->ops->kind);
+    if (r == 0 && s->allowed.n) {
+        r = check_allowed(s, &usable, e);
+        if (r == 0 && weir_iova_set_intersect(&usable, &s->allowed))
+            r = weir_fail(e, -ENOMEM, "no-memory", "use a %s space\nout of memory", s->ops->kind);
+    }
     for (size_t i = 0; i < s->n_maps && r == 0; i++) {
         const struct mapping *m = &s->maps[i];
 

@@ -32,6 +32,9 @@ int weir_container_group(const struct weir_space *s, int number);
 
 /* iommufd.c */
 struct weir_space *weir_space_iommufd(struct weir *w, struct weir_error *e);
+/* Have the kernel keep these ranges usable: it refuses devices that would narrow them. */
+int weir_iommufd_allow(struct weir_space *s, const struct weir_iova_range *ranges, unsigned n,
+                       struct weir_error *e);
 /* Bind the device's descriptor and attach it; closing it undoes either. token: 16 bytes or NULL. */
 int weir_iommufd_attach(struct weir_space *s, const struct weir_pci_function *f, int device,
                         const uint8_t *token, struct weir_error *e);

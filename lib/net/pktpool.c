@@ -59,7 +59,7 @@ static int resolve(const struct weir_pktpool_options *opt, struct weir_pktpool_o
 
 uint64_t weir_pktpool_bytes(const struct weir_pktpool_options *opt)
 {
-    struct weir_pktpool_options o;
+    struct weir_pktpool_options o = {0};
 
     return resolve(opt, &o, NULL) ? 0 : o.packets * stride_of(o.data_room);
 }
@@ -140,7 +140,7 @@ static int carve(struct weir_pktpool *pool)
 struct weir_pktpool *weir_pktpool_new(struct weir_arena *a, const struct weir_pktpool_options *opt,
                                       struct weir_error *e)
 {
-    struct weir_pktpool_options o;
+    struct weir_pktpool_options o = {0};
     struct weir_arena_info info;
     struct weir_pktpool *pool;
     uint64_t bytes;

@@ -479,6 +479,40 @@ static void test_life(void **state)
     assert_int_equal(f->fake.freed, 1);
 }
 
+/* Only what is allowed is used, and a device may not take any of it away. */
+static void test_allowed(void **state)
+{
+    static const struct weir_iova_range some[] = {{0x2000, 0x5fff}, {0x2000000, 0x2000fff}};
+    static const struct weir_iova_range less[] = {{0x3000, 0xffffff}, {0x2000000, 0x2ffffff}};
+    struct fixture *f = *state;
+    struct fake fake = {0};
+    struct weir_mem mem = {.va = f->mem, .len = PAGE, .fd = -1, .name = "m"};
+    struct weir_space *s = weir_space_make(f->w, &fake_ops, &fake, PAGE, ranges, 3, 0, NULL);
+    struct weir_space_info info;
+    struct weir_error e;
+
+    assert_int_equal(weir_space_allow(s, some, 2, &e), 0);
+    weir_space_info(s, &info);
+    assert_int_equal(info.n_ranges, 2);
+    assert_int_equal(info.ranges[0].first, 0x2000);
+    assert_int_equal(info.ranges[1].last, 0x2000fff);
+    assert_int_equal(weir_space_map(s, &mem, weir_iova(0x1000), 3, &e), -EINVAL);
+    assert_string_equal(e.code, "map-range");
+    assert_int_equal(weir_space_map(s, &mem, weir_iova(0x2000), 3, &e), 0);
+    assert_int_equal(weir_space_reshape(s, PAGE, less, 2, 0, &e), -EADDRINUSE);
+    assert_string_equal(e.code, "space-narrowed");
+    contains(e.why, "[0x2000, 0x5fff]");
+    assert_int_equal(weir_space_reshape(s, PAGE, ranges, 3, 0, &e), 0);
+    weir_space_info(s, &info);
+    assert_int_equal(info.n_ranges, 2); /* still no more than is allowed */
+    weir_space_free(s);
+
+    s = weir_space_make(f->w, &fake_ops, &fake, PAGE, ranges, 3, 0, NULL);
+    assert_int_equal(weir_space_allow(s, &(struct weir_iova_range){2, 1}, 1, &e), -EINVAL);
+    assert_string_equal(e.code, "space-allowed");
+    weir_space_free(s);
+}
+
 static void test_software(void **state)
 {
     struct fixture *f = *state;
@@ -546,6 +580,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_info, setup, teardown),
         cmocka_unit_test_setup_teardown(test_find, setup, teardown),
         cmocka_unit_test_setup_teardown(test_life, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_allowed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_software, setup, teardown),
     };
 

@@ -33,6 +33,10 @@
  * A device that is lost or makes no progress for timeout_ms ends all its copies with an error; one
  * that hangs is kept off the bus from then on. weir_channel_recover() starts over.
  *
+ * When the host wants the device back (WEIR_EVENT_REQUEST) give it with
+ * weir_device_release(weir_channel_device()): copies end with -ENODEV, and weir_channel_recover()
+ * takes it again after WEIR_EVENT_RETURNED.
+ *
  * Threads: one at a time.
  */
 #ifndef WEIR_CHANNEL_H

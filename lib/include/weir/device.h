@@ -137,6 +137,9 @@ int weir_config_write(struct weir_device *d, unsigned off, unsigned width, uint3
 /** Offset of a capability (PCI_CAP_ID_*, linux/pci_regs.h) in configuration space, or 0. */
 unsigned weir_config_cap(struct weir_device *d, uint8_t id);
 
+/** Offset of an extended capability (PCI_EXT_CAP_ID_*), above the first 256 bytes, or 0. */
+unsigned weir_config_ext_cap(struct weir_device *d, uint16_t id);
+
 /** Let the device do DMA, or stop it (command register, bus master enable). Memory decoding is on
  *  from opening. */
 int weir_device_bus_master(struct weir_device *d, bool on, struct weir_error *e);

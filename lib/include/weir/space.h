@@ -62,6 +62,10 @@ enum weir_vfio_api {
 struct weir_space_options {
     size_t size; /**< sizeof(struct weir_space_options) */
     enum weir_vfio_api api;
+    /** The only IOVA ranges to use, whatever devices come: a device that would narrow them is
+     *  refused. NULL: all that the devices leave. Copied. */
+    const struct weir_iova_range *allowed;
+    unsigned n_allowed;
 };
 
 /**

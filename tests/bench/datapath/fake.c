@@ -98,21 +98,24 @@ static __attribute__((noinline)) unsigned nothing(struct rig_subject *s, unsigne
 
 static __attribute__((noinline)) uint64_t
 count(unsigned (*fn)(struct rig_subject *, unsigned, enum rig_touch), struct rig_subject *s,
-      unsigned burst, enum rig_touch touch)
+      unsigned burst, enum rig_touch touch, unsigned *moved)
 {
     trap.steps = 0;
     trap.counting = true;
     step_on();
-    fn(s, burst, touch);
+    *moved = fn(s, burst, touch);
     step_off();
     trap.counting = false;
     return trap.steps;
 }
 
 uint64_t fake_count_instructions(unsigned (*fn)(struct rig_subject *, unsigned, enum rig_touch),
-                                 struct rig_subject *s, unsigned burst, enum rig_touch touch)
+                                 struct rig_subject *s, unsigned burst, enum rig_touch touch,
+                                 unsigned *moved)
 {
-    return count(fn, s, burst, touch) - count(nothing, s, burst, touch);
+    unsigned unused;
+
+    return count(fn, s, burst, touch, moved) - count(nothing, s, burst, touch, &unused);
 }
 
 bool fake_new(struct fake *f, struct weir *w, struct weir_error *e)

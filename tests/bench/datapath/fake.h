@@ -56,9 +56,11 @@ int fake_transmit(struct fake *f, bool check, enum rig_touch touch, char why[256
 /* What the driver has to make of FAKE_VARIOUS frame number seq. */
 void fake_expect(uint64_t seq, struct rig_seen *want);
 
-/* Instructions of fn(), counted by single steps. The caller's own are subtracted. */
+/* Instructions of fn(), counted by single steps. The caller's own are subtracted. moved: what it
+ * returned. */
 uint64_t fake_count_instructions(unsigned (*fn)(struct rig_subject *, unsigned, enum rig_touch),
-                                 struct rig_subject *s, unsigned burst, enum rig_touch touch);
+                                 struct rig_subject *s, unsigned burst, enum rig_touch touch,
+                                 unsigned *moved);
 
 /* Cycles per packet of two queues forwarding on two cores, each alone and both at once; and of
  * taking packets from a pool on one core and giving them back on another. */

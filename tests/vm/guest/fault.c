@@ -6,6 +6,7 @@
  */
 #include "vm.h"
 
+#include <errno.h>
 #include <sys/mman.h>
 #include <weir/driver/driver.h>
 
@@ -230,6 +231,27 @@ static void mapped_before(void **state)
     must(weir_space_unmap(b->space, weir_iova(0xfee00000), PAGE, &e), &e);
     b->d = weir_device_open(b->w, vm_device(0), &o, &e);
     must_ptr(b->d, &e);
+    weir_device_close(b->d);
+
+    /* What is allowed has to be all there; below the window it is. */
+    struct weir_iova_range window = {0xfee00000, 0xfee00fff}, below = {INSIDE, 2 * INSIDE - 1};
+    struct weir_space_info info;
+    so.n_allowed = 1;
+    so.allowed = &window;
+    o.space = weir_space_new(b->w, &so, &e);
+    must_ptr(o.space, &e);
+    assert_null(weir_device_open(b->w, vm_device(0), &o, &e));
+    printf("# %s: %s\n#   %s\n#   %s\n", e.code, e.what, e.why, e.fix);
+    assert_int_equal(e.err, -EADDRINUSE);
+    so.allowed = &below;
+    o.space = weir_space_new(b->w, &so, &e);
+    must_ptr(o.space, &e);
+    b->d = weir_device_open(b->w, vm_device(0), &o, &e);
+    must_ptr(b->d, &e);
+    weir_space_info(o.space, &info);
+    assert_int_equal(info.n_ranges, 1);
+    assert_int_equal(info.ranges[0].first, INSIDE);
+    assert_int_equal(info.ranges[0].last, 2 * INSIDE - 1);
 }
 
 int main(void)
