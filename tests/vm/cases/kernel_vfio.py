@@ -50,6 +50,9 @@ def no_faults(h):
 def kill_model(h):
     h.expect('^let it die$')
     h.models['a'].kill()
+    h.models['a'].wait()
+    h.qmp('query-status')  # its loop has gone round, and seen the socket close
+    h.send('it is dead')
 
 
 def compare_captures(h):
