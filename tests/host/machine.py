@@ -82,7 +82,8 @@ class Machine:
     def __init__(self, kernel='6.1.0-18-amd64', cmdline='quiet intel_iommu=on', table='DMAR',
                  iommu='dmar0', cap='d2008c40660462', ecap='f050da', remapping=True, vfio=True,
                  memlock='unlimited', uid=0, files=None, hugepages=512, disable_hugepages='N',
-                 unsafe='N', built=True, cpu='GenuineIntel', root_mount='8:2', groups=True):
+                 unsafe='N', built=True, cpu='GenuineIntel', root_mount='8:2',
+                 root_source='/dev/sda2', groups=True):
         self.__dict__.update(locals())
         self.functions = {}
         self.regions = {}
@@ -177,7 +178,7 @@ class Machine:
                  f'Groups:\t{self.uid}\nCapEff:\t{caps}\n')
         self.put('/proc/self/limits', 'Limit                     Soft Limit           Hard Limit\n'
                  f'Max locked memory         {self.memlock}              {self.memlock}\n')
-        self.put('/proc/self/mountinfo', f'22 1 {self.root_mount} / / rw - ext4 /dev/sda2 rw\n'
+        self.put('/proc/self/mountinfo', f'22 1 {self.root_mount} / / rw - ext4 {self.root_source} rw\n'
                  '30 22 0:25 / /home/alice/secret rw - nfs4 fileserver.example:/alice rw\n')
         self.put('/proc/swaps', 'Filename\tType\tSize\n')
         chip = 'IR-PCI-MSI' if self.remapping else 'PCI-MSI'
