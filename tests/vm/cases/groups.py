@@ -13,7 +13,7 @@ from case import Case, root_port
 # of guest/groups.sh, and a comment that says why it is accepted.
 DEVIATIONS = {}
 # Seeds whose topology has a group with three endpoints or more.
-BIG = frozenset(range(1, 46))
+BIG = frozenset((5, 6, 10, 11, 12, 15, 16, 17, 19, 20, 23, 25, 27, 33, 34, 35, 36, 38, 40, 42))
 MACHINES = {  # seeds of the topologies that a machine has
     'groups-1': range(1, 10),
     'groups-2': range(10, 19),
