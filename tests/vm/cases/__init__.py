@@ -2,6 +2,7 @@
 """The files with cases; each has a list CASES."""
 FILES = (
     'boot',
+    'groups',
     'type1',
     'refuse',
     'kernel_vfio',
