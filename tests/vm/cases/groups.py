@@ -153,10 +153,10 @@ CASES += [
          devices=(root_port(1), 'edu,bus=rp1,addr=0x0.0,multifunction=on',
                   'e1000e,bus=rp1,addr=0x0.1'),
          modules=('e1000e', 'pci-stub'), programs=('viable',),
-         env={'DEVICE': '0000:01:00.0', 'OTHER': '0000:01:00.1'})
+         env={'EDU': '0000:01:00.0', 'OTHER': '0000:01:00.1'})
     for kernel in ('stock', 'small')
 ] + [
     Case('bind-vfs', 'VFs of an igb are made, bound and removed, and the igb itself',
          run='vfs.sh', devices=(root_port(1), 'igb,bus=rp1'), modules=('igb',),
-         programs=('viable',), env={'DEVICE': '0000:01:00.0'})
+         programs=('viable',), env={'PF': '0000:01:00.0'})
 ]

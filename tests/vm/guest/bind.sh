@@ -1,18 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # weir bind, unbind, restore and doctor against the kernel, which says after each step who has the
-# device and whether the group is viable. $DEVICE is an edu; $OTHER, if there is one, is an e1000e in
+# device and whether the group is viable. $EDU is an edu; $OTHER, if there is one, is an e1000e in
 # the same group, which its driver has.
 # shellcheck source=tests/vm/guest/tap.sh
 . /test/tap.sh
 # shellcheck source=tests/vm/guest/vfio.sh
 . /test/vfio.sh
 
-group=$(group_of "$DEVICE")
+group=$(group_of "$EDU")
 
 # state: drivers of both, what the kernel says of the group, and what weir does
 state() {
-    echo "$(driver_of "$DEVICE") $(driver_of "$OTHER") $(viable "$group") $(weir groups --json |
+    echo "$(driver_of "$EDU") $(driver_of "$OTHER") $(viable "$group") $(weir groups --json |
         awk -F '[:,]' -v want="$group" '$1 ~ /"group"/ { here = $2 == want }
             here && $1 ~ /"viable"/ { print $2; exit }')" | tr -s ' '
 }
@@ -28,7 +28,7 @@ step() {
 }
 
 overrides() {
-    cat "/sys/bus/pci/devices/$DEVICE/driver_override" "/sys/bus/pci/devices/$OTHER/driver_override" |
+    cat "/sys/bus/pci/devices/$EDU/driver_override" "/sys/bus/pci/devices/$OTHER/driver_override" |
         tr '\n' ' '
 }
 
@@ -36,36 +36,36 @@ modprobe vfio-pci
 modprobe vfio_iommu_type1
 before=$(overrides)
 is "at first: drivers, viable, viable to weir" "$(state)" " e1000e closed false"
-step "restore of what was never bound" 1 " e1000e closed false" weir restore "$DEVICE"
-step "bind --dry-run" 0 " e1000e closed false" weir bind --dry-run "$DEVICE"
-step "bind of one member" 0 "vfio-pci e1000e no false" weir bind "$DEVICE"
-copy "$DEVICE?iommu=type1" >/tmp/out 2>&1
+step "restore of what was never bound" 1 " e1000e closed false" weir restore "$EDU"
+step "bind --dry-run" 0 " e1000e closed false" weir bind --dry-run "$EDU"
+step "bind of one member" 0 "vfio-pci e1000e no false" weir bind "$EDU"
+copy "$EDU?iommu=type1" >/tmp/out 2>&1
 is "copy on a group that is not viable" $? 1
 sed 's/^/# /' /tmp/out
-step "bind --group" 0 "vfio-pci vfio-pci yes true" weir bind --group "$DEVICE"
-step "bind --group again" 0 "vfio-pci vfio-pci yes true" weir bind --group "$DEVICE"
-copy "$DEVICE?iommu=type1" >/tmp/out 2>&1
+step "bind --group" 0 "vfio-pci vfio-pci yes true" weir bind --group "$EDU"
+step "bind --group again" 0 "vfio-pci vfio-pci yes true" weir bind --group "$EDU"
+copy "$EDU?iommu=type1" >/tmp/out 2>&1
 result $? "copy on a viable group"
 step "restore of one member" 0 "vfio-pci e1000e no false" weir restore "$OTHER"
 step "unbind of it" 0 "vfio-pci yes true" weir unbind "$OTHER"
 step "the member on pci-stub" 0 "vfio-pci pci-stub yes true" weir bind --driver pci-stub "$OTHER"
-step "restore --group" 0 " e1000e closed false" weir restore --group "$DEVICE"
+step "restore --group" 0 " e1000e closed false" weir restore --group "$EDU"
 is "overrides are as they were" "$(overrides)" "$before"
 is "nothing is remembered" "$(ls /run/weir/bind)" ""
 
 # What doctor says, word for word.
-weir doctor "$DEVICE" >/tmp/out 2>&1
+weir doctor "$EDU" >/tmp/out 2>&1
 is "doctor: something blocks" $? 1
 sed 's/^/# /' /tmp/out
-weir doctor --commands "$DEVICE" >/tmp/commands
+weir doctor --commands "$EDU" >/tmp/commands
 sed 's/^/# /' /tmp/commands
 sh -ex /tmp/commands >/tmp/out 2>&1
 result $? "sh -ex runs its commands"
 sed 's/^/# /' /tmp/out
-weir doctor "$DEVICE" >/tmp/out 2>&1
+weir doctor "$EDU" >/tmp/out 2>&1
 result $? "doctor: nothing blocks"
 is "after its commands: drivers, viable, viable to weir" "$(state)" "vfio-pci vfio-pci yes true"
-copy "$DEVICE" >/tmp/out 2>&1
+copy "$EDU" >/tmp/out 2>&1
 result $? "copy runs on the device"
 sed 's/^/# /' /tmp/out
 done_testing
