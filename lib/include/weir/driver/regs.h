@@ -39,9 +39,9 @@ enum weir_reg_access {
 
 /** One register, or an array of @a count registers @a stride bytes apart. */
 struct weir_reg {
-    char name[20];    /**< the datasheet's name */
-    char section[24]; /**< where the datasheet describes it */
-    char doc[60];     /**< what it is, in a few words */
+    char name[18];    /**< the datasheet's name */
+    char section[20]; /**< where the datasheet describes it */
+    char doc[56];     /**< what it is, in a few words */
     uint32_t offset;  /**< bytes from the start of the BAR */
     uint32_t stride;  /**< bytes between elements; 0 for a single register */
     uint16_t count;   /**< elements, 1 for a single register */
