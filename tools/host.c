@@ -132,7 +132,8 @@ const char *host_role(const struct weir_host *h, const struct weir_function *f, 
         [WEIR_PCIE_RC_ENDPOINT] = "root complex endpoint",
         [WEIR_PCIE_RC_EVENT] = "event collector",
     };
-    const char *type = f->bridge ? "bridge" : "endpoint";
+    /* What it is stands beyond the 64 bytes that everybody may read. */
+    const char *type = f->bridge ? "bridge, kind unknown" : "device, kind unknown";
 
     if (f->pf >= 0) {
         snprintf(out, size, "VF of %s", weir_host_function(h, f->pf)->name);
