@@ -4,6 +4,7 @@
 #include <linux/vfio.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 int main(int argc, char **argv)
 {
@@ -19,8 +20,10 @@ int main(int argc, char **argv)
     }
     if (ioctl(fd, VFIO_GROUP_GET_STATUS, &status) != 0) {
         perror("VFIO_GROUP_GET_STATUS");
+        close(fd);
         return 1;
     }
     puts(status.flags & VFIO_GROUP_FLAGS_VIABLE ? "yes" : "no");
+    close(fd);
     return 0;
 }
