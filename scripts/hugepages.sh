@@ -28,6 +28,10 @@ hugepages_raise() {
         echo "     echo $raised >$pool/nr_hugepages"
         return 0
     fi
+    if [ "$(cat "$pool/nr_hugepages")" -lt "$raised" ]; then
+        # Memory is fragmented: free pages lie about, no 2 MiB in one piece.
+        { echo 1 >/proc/sys/vm/compact_memory && echo "$raised" >"$pool/nr_hugepages"; } 2>/dev/null || true
+    fi
     raised=$(cat "$pool/nr_hugepages")
     hugepages_taken="$hugepages_taken
 $1 $total $raised"

@@ -59,9 +59,10 @@ static void count_anew(void)
     in_kernel = 0;
 }
 
-/* 1 GiB: one piece, one MAP. */
+/* 1 GiB: one piece, one MAP; and what attaching takes beside the kernel's own work. */
 static void one_map_for_a_gigabyte(void **state)
 {
+    enum { TIMES = 5 };
     struct weir *w = vm_instance();
     struct weir_arena_options o = {
         .size = sizeof(o), .bytes = (uint64_t)1 << 30, .page = HUGE, .iova_bits = 39};
@@ -69,32 +70,32 @@ static void one_map_for_a_gigabyte(void **state)
     struct weir_arena *arena;
     struct weir_device *d;
     struct weir_error e;
-    double start, whole;
+    double least = 1e9, start, own;
 
     (void)state;
     arena = weir_arena_new(w, &o, &e); /* what the device reaches must be there first */
     must_ptr(arena, &e);
-    count_anew();
-    start = vm_seconds();
-    d = weir_device_open(w, vm_device(0), NULL, &e);
-    must_ptr(d, &e);
-    weir_device_info(d, &info);
-    must(weir_arena_map(arena, info.space, WEIR_PROT_RW, &e), &e);
-    whole = vm_seconds() - start;
-    printf("# 1 GiB through %s: %u MAP; %.1f ms, of which %.1f ms in ioctl\n", getenv("API"), maps,
-           whole * 1e3, in_kernel * 1e3);
-    assert_int_equal(maps, 1);
-    assert_int_equal(mapped_bytes, (uint64_t)1 << 30);
-    must(weir_arena_unmap(arena, info.space, &e), &e);
-    assert_int_equal(unmaps, 1);
+    for (int i = 0; i < TIMES; i++) {
+        count_anew();
+        start = vm_seconds();
+        d = weir_device_open(w, vm_device(0), NULL, &e);
+        must_ptr(d, &e);
+        weir_device_info(d, &info);
+        must(weir_arena_map(arena, info.space, WEIR_PROT_RW, &e), &e);
+        own = vm_seconds() - start - in_kernel;
+        least = own < least ? own : least;
+        assert_int_equal(maps, 1);
+        assert_int_equal(mapped_bytes, (uint64_t)1 << 30);
+        must(weir_arena_unmap(arena, info.space, &e), &e);
+        assert_int_equal(unmaps, 1);
+        weir_device_close(d);
+    }
+    /* The least: what else runs on the machine can only add. Reads and writes of registers are not
+     * taken off, so this is an upper bound. */
+    printf("# 1 GiB through %s: 1 MAP; %.1f ms beside the ioctls, the least of %d\n", getenv("API"),
+           least * 1e3, TIMES);
+    assert_true(least < 0.050);
     weir_free(w);
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
 }
 
 static void bare_unmap(bool iommufd)
@@ -109,10 +110,14 @@ static void bare_unmap(bool iommufd)
                      0);
 }
 
-/* 1 GiB through the library, and by the same ioctl called by itself, in turn. */
+/*
+ * 1 GiB through the library, and by the same ioctl called by itself, in turn; each goes first every
+ * other time. The least of each is compared: what else runs on the machine can only add to it, and
+ * medians of a busy machine differed by a fifth where the least did not.
+ */
 static void costs_as_one_ioctl(void **state)
 {
-    enum { TIMES = 21 };
+    enum { TIMES = 40 };
     struct weir *w = vm_instance();
     bool iommufd = strcmp(getenv("API"), "iommufd") == 0;
     struct weir_arena_options o = {
@@ -120,29 +125,33 @@ static void costs_as_one_ioctl(void **state)
     struct weir_arena *arena = weir_arena_new(w, &o, NULL);
     struct weir_device *d = weir_device_open(w, vm_device(0), NULL, NULL);
     struct weir_device_info info;
-    double ours[TIMES], bare[TIMES], start;
+    double ours = 1e9, bare = 1e9, start, took;
     struct weir_error e;
 
     (void)state;
     weir_device_info(d, &info);
-    for (int i = -1; i < TIMES; i++) { /* the first warms up */
-        start = vm_seconds();
-        must(weir_arena_map(arena, info.space, WEIR_PROT_RW, &e), &e);
-        ours[i < 0 ? 0 : i] = vm_seconds() - start;
-        must(weir_arena_unmap(arena, info.space, &e), &e);
-        start = vm_seconds();
-        assert_int_equal(
-            __real_ioctl(mapped_in, iommufd ? ABI_IOAS_MAP : VFIO_IOMMU_MAP_DMA, last_map), 0);
-        bare[i < 0 ? 0 : i] = vm_seconds() - start;
-        bare_unmap(iommufd);
+    must(weir_arena_map(arena, info.space, WEIR_PROT_RW, &e), &e); /* fills last_map */
+    must(weir_arena_unmap(arena, info.space, &e), &e);
+    for (int i = 0; i < 2 * TIMES; i++) {
+        if ((i + 1) / 2 % 2) {
+            start = vm_seconds();
+            must(weir_arena_map(arena, info.space, WEIR_PROT_RW, &e), &e);
+            took = vm_seconds() - start;
+            ours = took < ours ? took : ours;
+            must(weir_arena_unmap(arena, info.space, &e), &e);
+        } else {
+            start = vm_seconds();
+            assert_int_equal(
+                __real_ioctl(mapped_in, iommufd ? ABI_IOAS_MAP : VFIO_IOMMU_MAP_DMA, last_map), 0);
+            took = vm_seconds() - start;
+            bare = took < bare ? took : bare;
+            bare_unmap(iommufd);
+        }
     }
-    qsort(ours, TIMES, sizeof(*ours), ascending);
-    qsort(bare, TIMES, sizeof(*bare), ascending);
-    printf("# mapping 1 GiB through %s: %.3f ms, one bare ioctl %.3f ms, ratio %.3f (medians of "
+    printf("# mapping 1 GiB through %s: %.3f ms, one bare ioctl %.3f ms, ratio %.3f (the least of "
            "%d)\n",
-           getenv("API"), ours[TIMES / 2] * 1e3, bare[TIMES / 2] * 1e3,
-           ours[TIMES / 2] / bare[TIMES / 2], TIMES);
-    assert_true(ours[TIMES / 2] <= 1.1 * bare[TIMES / 2]);
+           getenv("API"), ours * 1e3, bare * 1e3, ours / bare, TIMES);
+    assert_true(ours <= 1.1 * bare);
     weir_free(w);
 }
 
