@@ -147,6 +147,8 @@ TARGET static unsigned NAME(rx_fast)(struct x540_rxq *q, struct weir_pkt **pkts,
         }
         if (!NAME(zero)(odd))
             break;
+        for (unsigned i = 0; i < 4; i++)
+            __builtin_prefetch(slot[X540_AHEAD + i], 1);
         weir_rmb();
         for (unsigned i = 0; i < VECS; i++) {
             VEC m = V(shuffle_epi8)(ALL(and)(d[i], keep), place);

@@ -299,7 +299,8 @@ struct weir_rxq *x540_rxq_new(struct weir_net *n, unsigned index, struct weir_er
     q->base.net = n;
     q->base.index = index;
     q->count = n->opt.rx_ring;
-    q->slots = x540_alloc(q->count * sizeof(*q->slots));
+    /* The SIMD paths look ahead beyond the end. */
+    q->slots = x540_alloc((q->count + X540_AHEAD + 4) * sizeof(*q->slots));
     if (!q->slots) {
         weir_fail(e, -ENOMEM, "no-memory", "make a receive queue\nout of memory");
         x540_rxq_free(&q->base.pub);

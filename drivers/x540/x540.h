@@ -24,6 +24,9 @@
 /* Refill receive rings and ask for transmit completions in groups of this many. */
 #define X540_BATCH 32
 
+/* Receiving, the metadata of the packet so many places on is asked for. */
+#define X540_AHEAD 8
+
 /* Constants of the SIMD paths, one lane each; and the scalar paths'. */
 typedef uint64_t x540_vec __attribute__((vector_size(16), may_alias));
 
