@@ -25,10 +25,10 @@
 #define IDLE_POLLS   64
 
 enum evict { EVICT_NONE, EVICT_L1, EVICT_L2, N_EVICT };
-enum what { FORWARD, OFFLOAD, RX, TX, IDLE, N_WHAT };
+enum what { FORWARD, OFFLOAD, MIXED, RX, TX, IDLE, N_WHAT };
 
 static const char *const evict_names[] = {"none", "L1", "L2"};
-static const char *const what_names[] = {"forward", "offload", "rx", "tx", "idle"};
+static const char *const what_names[] = {"forward", "offload", "mixed", "rx", "tx", "idle"};
 static const char *const touch_names[] = {"none", "byte", "macs"};
 
 typedef unsigned step_fn(struct rig_subject *, unsigned, enum rig_touch);
@@ -144,14 +144,14 @@ static void evict(enum evict level)
 
 static step_fn *fn_of(const struct rig_subject *s, enum what what)
 {
-    step_fn *const fns[] = {s->forward, s->offload, s->rx, s->tx, s->idle};
+    step_fn *const fns[] = {s->forward, s->offload, s->mixed, s->rx, s->tx, s->idle};
     return fns[what];
 }
 
 /* The device's step before a burst. */
 static void prepare(struct rig_subject *s, const struct job *j)
 {
-    if (j->what == FORWARD || j->what == OFFLOAD || j->what == RX)
+    if (j->what <= RX)
         if (!fake_receive(s->fake, j->burst, s->full ? FAKE_TAGGED : FAKE_SAME, false))
             die(s->path, "it does not post its receive buffers again");
     evict(j->evict);
@@ -503,6 +503,7 @@ static unsigned make_jobs(struct job *jobs)
             jobs[n++] = (struct job){FORWARD, bursts[b], TOUCH_BYTE, EVICT_NONE, true};
     jobs[n++] = (struct job){OFFLOAD, 4, TOUCH_BYTE, EVICT_NONE, true};
     jobs[n++] = (struct job){OFFLOAD, 32, TOUCH_BYTE, EVICT_NONE, true};
+    jobs[n++] = (struct job){MIXED, 32, TOUCH_BYTE, EVICT_NONE, true};
     for (unsigned b = 0; b < N_BURSTS; b++)
         if (bursts[b] == 4 || bursts[b] == 32 || (!rig.quick && bursts[b] == 256)) {
             jobs[n++] = (struct job){RX, bursts[b], TOUCH_NONE, EVICT_NONE, true};
