@@ -55,7 +55,7 @@ static __attribute__((noinline)) void release(struct x540_txq *q, uint32_t n)
 }
 
 /* The same of descriptors that hold a plain packet of the cache's pool each. */
-static inline void release_plain(struct x540_txq *q, uint32_t n)
+static __attribute__((noinline)) void release_plain(struct x540_txq *q, uint32_t n)
 {
     while (n) {
         uint32_t at = oldest(q), k = n < X540_BATCH ? n : X540_BATCH;
@@ -151,7 +151,8 @@ static inline void set_like(struct x540_txq *q, unsigned like)
 }
 
 /* Number i of alike are packets that want what p does; none: NULL. */
-static void set_alike(struct x540_txq *q, unsigned i, const struct weir_pkt *p)
+static __attribute__((cold)) void set_alike(struct x540_txq *q, unsigned i,
+                                            const struct weir_pkt *p)
 {
     struct x540_tx_alike *a = &q->alike[i];
     uint32_t flags = p ? p->flags : 0, mask = WEIR_PKT_TX_ALL, least = MIN_FRAME;
@@ -183,7 +184,8 @@ static void set_alike(struct x540_txq *q, unsigned i, const struct weir_pkt *p)
 }
 
 /* 7.2, advanced context descriptor: what packets with its number want, until the next one. */
-static void put_context(struct x540_txq *q, unsigned number, const struct weir_pkt *p)
+static __attribute__((cold)) void put_context(struct x540_txq *q, unsigned number,
+                                              const struct weir_pkt *p)
 {
     uint32_t lens = 0, type = 0, flags = p->flags;
 
@@ -328,12 +330,9 @@ static __attribute__((noinline)) bool put_any(struct x540_txq *q, struct weir_pk
     qw1 = q->alike[like].cmd[1] | (uint64_t)(p->total + pad) << (32 + 14);
     q->base.stats.packets++;
     q->base.stats.bytes += p->total;
-    for (const struct weir_pkt *s = p; s; s = s->next) {
-        if (s->next)
-            put(q, s->iova.addr + s->off, (qw1 & ~EOP) | s->len, NULL);
-        else
-            put(q, s->iova.addr + s->off, qw1 | (s->len + pad), p);
-    }
+    for (const struct weir_pkt *s = p; s; s = s->next)
+        put(q, s->iova.addr + s->off, s->next ? (qw1 & ~EOP) | s->len : qw1 | (s->len + pad),
+            s->next ? NULL : p);
     return true;
 }
 
