@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -499,7 +500,7 @@ static unsigned make_jobs(struct job *jobs)
     unsigned n = 0;
 
     for (unsigned b = 0; b < N_BURSTS; b++)
-        if (!rig.quick || bursts[b] == 4 || bursts[b] == 32)
+        if (!rig.quick || bursts[b] == 4 || bursts[b] == 32 || (rig.steps_only && bursts[b] == 1))
             jobs[n++] = (struct job){FORWARD, bursts[b], TOUCH_BYTE, EVICT_NONE, true};
     jobs[n++] = (struct job){OFFLOAD, 4, TOUCH_BYTE, EVICT_NONE, true};
     jobs[n++] = (struct job){OFFLOAD, 32, TOUCH_BYTE, EVICT_NONE, true};
@@ -543,6 +544,7 @@ int main(int argc, char **argv)
     struct result results[MAX_SUBJECTS];
     struct job jobs[64];
     struct weir_error e = {0};
+    cpu_set_t cores;
     const char *peers[4];
     unsigned n_peers = 0, n_jobs, drivers;
     bool first = true, require = false;
@@ -590,6 +592,7 @@ int main(int argc, char **argv)
     if (rig.samples < rig.rounds)
         rig.samples = rig.rounds;
     rig.samples -= rig.samples % rig.rounds;
+    sched_getaffinity(0, sizeof(cores), &cores);
     rig.w = weir_new(&wo, &e);
     if (!rig.w || weir_register_builtin(rig.w, &e))
         die(e.what, e.why);
@@ -628,8 +631,10 @@ int main(int argc, char **argv)
     }
     if (rig.json)
         printf("\n  ]");
-    if (!rig.steps_only && !rig.only)
+    if (!rig.steps_only && !rig.only) {
+        sched_setaffinity(0, sizeof(cores), &cores); /* DPDK left this thread one of them */
         print_scaling();
+    }
     if (rig.json)
         printf("\n}\n");
     fflush(stdout);

@@ -144,7 +144,8 @@ static unsigned check(struct rig_subject *s, unsigned burst, struct rig_seen *se
 static const struct {
     bool full;
     unsigned simd_bits;
-} kinds[] = {{false, 0}, {true, 0}, {false, 1}, {true, 1}, {false, 128}, {false, 256}};
+} kinds[] = {{false, 0},   {true, 0},   {false, 1},   {true, 1},
+             {false, 128}, {true, 128}, {false, 256}, {true, 256}};
 
 static bool open_port(struct app *a, struct weir *w, struct fake *f, bool full, unsigned bits,
                       struct weir_error *e)
