@@ -165,6 +165,8 @@ def document(json_file, start_file, page):
              {'case': 'forward', 'touch': 'byte', 'evicted': 'none'}),
             ('Offload: the same, asking for a VLAN tag and IPv4 and UDP checksums',
              {'case': 'offload'}),
+            ('Mixed: the same, every other packet asking for the checksum of TCP instead',
+             {'case': 'mixed'}),
             ('Receive and free', {'case': 'rx'}),
             ('Allocate and send', {'case': 'tx'}),
             ('Idle poll', {'case': 'idle'}),
