@@ -211,11 +211,10 @@ TARGET static unsigned NAME(rx)(struct weir_rxq *rxq, struct weir_pkt **pkts, un
 TARGET static unsigned NAME(tx_fast)(struct x540_txq *q, struct weir_pkt **pkts, unsigned n)
 {
     const VEC next = NAME(same)(_mm_setr_epi32(0, 0, -1, -1));
-    const VEC mask1 = NAME(same)((__m128i)q->alike.mask1),
-              want1 = NAME(same)((__m128i)q->alike.want1);
-    const VEC mask2 = NAME(same)((__m128i)q->alike.mask2),
-              want2 = NAME(same)((__m128i)q->alike.want2);
-    const VEC cmd = NAME(same)((__m128i)q->alike.cmd);
+    const struct x540_tx_alike *a = &q->alike[q->like];
+    const VEC mask1 = NAME(same)((__m128i)a->mask1), want1 = NAME(same)((__m128i)a->want1);
+    const VEC mask2 = NAME(same)((__m128i)a->mask2), want2 = NAME(same)((__m128i)a->want2);
+    const VEC cmd = NAME(same)((__m128i)a->cmd), least = NAME(same)((__m128i)a->least);
     /* Sixteen-bit elements off, 0, 0, 0, len, 0, len, 0; and len, 0... to be added. */
     const VEC place =
         NAME(same)(_mm_setr_epi8(8, 9, -1, -1, -1, -1, -1, -1, 6, 7, -1, -1, 6, 7, -1, -1));
@@ -224,7 +223,6 @@ TARGET static unsigned NAME(tx_fast)(struct x540_txq *q, struct weir_pkt **pkts,
     /* off + len ends in the buffer; len is neither too long nor too short. */
     const VEC most = NAME(same)(
         _mm_setr_epi16((short)q->room, -1, -1, -1, (short)q->base.max_frame, -1, -1, -1));
-    const VEC least = NAME(same)(_mm_setr_epi16(0, 0, 0, 0, X540_MIN_FRAME, 0, 0, 0));
     /* Element by element: off; len; len where PAYLEN is. */
     const VEC factor = NAME(same)(_mm_setr_epi16(1, 0, 0, 0, 1, 0, 1 << 14, 0));
     const VEC total = NAME(same)(_mm_setr_epi32(0, 0, 0, -1));
@@ -245,10 +243,10 @@ TARGET static unsigned NAME(tx_fast)(struct x540_txq *q, struct weir_pkt **pkts,
             VEC d[VECS], lens = NAME(same)(_mm_setzero_si128());
             for (unsigned k = 0; k < VECS; k++) {
                 struct weir_pkt *const *p = &pkts[k * LANES];
-                VEC a = NAME(gather)(p, 8), b = NAME(gather)(p, 24), c = NAME(gather)(p, 40), l, s;
+                VEC i = NAME(gather)(p, 8), b = NAME(gather)(p, 24), c = NAME(gather)(p, 40), l, s;
                 l = V(shuffle_epi8)(c, place);
                 s = V(adds_epu16)(l, V(shuffle_epi8)(c, again));
-                odd = ALL(or)(odd, ALL(and)(a, next));
+                odd = ALL(or)(odd, ALL(and)(i, next));
                 odd =
                     ALL(or)(odd, ALL(xor)(ALL(xor)(ALL(and)(b, mask1), want1), ALL(and)(l, total)));
                 odd = ALL(or)(odd, ALL(xor)(ALL(and)(c, mask2), want2));
@@ -256,7 +254,7 @@ TARGET static unsigned NAME(tx_fast)(struct x540_txq *q, struct weir_pkt **pkts,
                 odd = ALL(or)(odd, V(subs_epu16)(least, s));
                 l = V(madd_epi16)(l, factor);
                 lens = V(add_epi32)(lens, l);
-                d[k] = ALL(or)(V(add_epi64)(a, l), cmd);
+                d[k] = ALL(or)(V(add_epi64)(i, l), cmd);
             }
             if (!NAME(zero)(odd))
                 break;

@@ -12,12 +12,18 @@
 /* Shorter frames must not be given to the device; they are padded here. */
 #define MIN_FRAME X540_MIN_FRAME
 
+/* Pieces of metadata are read 8 or 2 bytes at a time. */
+_Static_assert(offsetof(struct weir_pkt, vlan) == offsetof(struct weir_pkt, hash) + 4 &&
+                   offsetof(struct weir_pkt, refs) == offsetof(struct weir_pkt, n_segs) + 1,
+               "the layout of packet metadata");
+
 #define CMD                                                                                        \
     ((uint64_t)X540_DTYP_DATA << 20 | (uint64_t)1 << 29 /* DEXT */ | (uint64_t)1 << 25 /* IFCS */)
 #define EOP ((uint64_t)1 << 24)
 #define VLE ((uint64_t)1 << 30)
 
-#define SUMS (WEIR_PKT_TX_L3_SUM | WEIR_PKT_TX_L4_SUM)
+#define SUMS      (WEIR_PKT_TX_L3_SUM | WEIR_PKT_TX_L4_SUM)
+#define PROTOCOLS (WEIR_PKT_IPV4 | WEIR_PKT_TCP | WEIR_PKT_UDP) /* the kind of L4 checksum */
 
 static void ring_tail(const struct x540_txq *q, uint32_t value)
 {
@@ -49,7 +55,7 @@ static __attribute__((noinline)) void release(struct x540_txq *q, uint32_t n)
 }
 
 /* The same of descriptors that hold a plain packet of the cache's pool each. */
-static inline void release_plain(struct x540_txq *q, uint32_t n)
+static __attribute__((noinline)) void release_plain(struct x540_txq *q, uint32_t n)
 {
     while (n) {
         uint32_t at = oldest(q), k = n < X540_BATCH ? n : X540_BATCH;
@@ -111,88 +117,90 @@ static inline void put(struct x540_txq *q, uint64_t qw0, uint64_t qw1, struct we
 
 /* ---- Offloads ---- */
 
-/* The constant part of a data descriptor's second half. */
-static inline uint64_t tx_cmd(uint32_t tx)
+/* 8 bytes of a packet's metadata. */
+static inline uint64_t word(const void *at)
 {
-    uint64_t cmd = CMD | EOP;
+    uint64_t v;
 
-    if (tx & WEIR_PKT_TX_VLAN)
+    memcpy(&v, at, sizeof(v));
+    return v;
+}
+
+/* Does a packet want what those do? */
+static inline bool wants(const struct weir_pkt *p, const struct x540_tx_alike *a)
+{
+    return !(((p->flags & (uint32_t)a->mask1[1]) ^ (uint32_t)a->want1[1]) |
+             ((word(&p->hash) & a->mask2[0]) ^ a->want2[0]));
+}
+
+/* Which of alike a packet is like in that; X540_ALIKE: none. */
+static inline unsigned find(const struct x540_txq *q, const struct weir_pkt *p)
+{
+    unsigned i = 0;
+
+    while (i < X540_ALIKE && !wants(p, &q->alike[i]))
+        i++;
+    return i;
+}
+
+static inline void set_like(struct x540_txq *q, unsigned like)
+{
+    q->like = like;
+    if (like)
+        q->recent = like;
+}
+
+/* Number i of alike are packets that want what p does; none: NULL. */
+static __attribute__((cold)) void set_alike(struct x540_txq *q, unsigned i,
+                                            const struct weir_pkt *p)
+{
+    struct x540_tx_alike *a = &q->alike[i];
+    uint32_t flags = p ? p->flags : 0, mask = WEIR_PKT_TX_ALL, least = MIN_FRAME;
+    uint64_t cmd = CMD | EOP, mask2 = 0;
+
+    if (flags & WEIR_PKT_TX_VLAN) {
         cmd |= VLE;
-    if (tx & WEIR_PKT_TX_L3_SUM)
-        cmd |= (uint64_t)1 << (32 + 8); /* POPTS.IXSM */
-    if (tx & WEIR_PKT_TX_L4_SUM)
-        cmd |= (uint64_t)1 << (32 + 9); /* POPTS.TXSM */
-    return cmd;
+        mask2 |= (uint64_t)0xffff << 32;
+    }
+    if (flags & SUMS) {
+        mask2 |= 0xffff;
+        least = (uint32_t)p->l2_len + p->l3_len;
+    }
+    if (flags & WEIR_PKT_TX_L3_SUM)
+        cmd |= (uint64_t)X540_TXD_POPTS_IXSM << 32;
+    if (flags & WEIR_PKT_TX_L4_SUM) {
+        cmd |= (uint64_t)X540_TXD_POPTS_TXSM << 32;
+        mask |= PROTOCOLS;
+        least += flags & WEIR_PKT_TCP ? 20 : 8;
+    }
+    if (i)
+        cmd |= (uint64_t)weir_field_set(0, X540_TXD_IDX, i - 1) << 32;
+    a->mask1 = (x540_vec){~0ull, mask | ~0ull << 32};
+    a->want1 = (x540_vec){(uint64_t)(uintptr_t)q->pool, flags & mask};
+    a->mask2 = (x540_vec){mask2, 0xffffull << 32};
+    a->want2 = (x540_vec){p ? word(&p->hash) & mask2 : 0, 0x0101ull << 32}; /* n_segs, refs */
+    a->cmd = (x540_vec){0, cmd};
+    a->least = (x540_vec){0, least};
 }
 
-/* The flags of a packet that a context depends on. */
-static inline uint32_t context_flags(uint32_t flags)
+/* 7.2, advanced context descriptor: what packets with its number want, until the next one. */
+static __attribute__((cold)) void put_context(struct x540_txq *q, unsigned number,
+                                              const struct weir_pkt *p)
 {
-    return flags & (WEIR_PKT_TX_ALL | (flags & WEIR_PKT_TX_L4_SUM ? X540_TX_PROTOCOLS : 0));
-}
+    uint32_t lens = 0, type = 0, flags = p->flags;
 
-static inline uint32_t context_headers(const struct weir_pkt *p)
-{
-    return p->flags & SUMS ? p->l2_len | (uint32_t)p->l3_len << 8 : 14;
-}
-
-static inline uint16_t context_tag(const struct weir_pkt *p)
-{
-    return p->flags & WEIR_PKT_TX_VLAN ? p->vlan : 0;
-}
-
-/* Does the device's context say what this packet wants? */
-static inline bool context_fits(const struct x540_txq *q, const struct weir_pkt *p)
-{
-    return q->context == context_flags(p->flags) && q->headers == context_headers(p) &&
-           q->tag == context_tag(p);
-}
-
-/* 7.2, advanced context descriptor: what packets after it want, until the next one. */
-static void put_context(struct x540_txq *q, const struct weir_pkt *p)
-{
-    uint32_t flags = context_flags(p->flags), headers = context_headers(p);
-    uint32_t lens = 0, type = 0;
-
-    lens = weir_field_set(lens, X540_CTXD_IPLEN, headers >> 8);
-    lens = weir_field_set(lens, X540_CTXD_MACLEN, headers & 0xff);
-    lens = weir_field_set(lens, X540_CTXD_VLAN, context_tag(p));
+    lens = weir_field_set(lens, X540_CTXD_IPLEN, flags & SUMS ? p->l3_len : 0);
+    lens = weir_field_set(lens, X540_CTXD_MACLEN, flags & SUMS ? p->l2_len : 14);
+    lens = weir_field_set(lens, X540_CTXD_VLAN, flags & WEIR_PKT_TX_VLAN ? p->vlan : 0);
     type = weir_field_set(type, X540_TXD_DTYP, X540_DTYP_CONTEXT) | X540_TXD_CMD_DEXT;
     if (flags & (WEIR_PKT_IPV4 | WEIR_PKT_TX_L3_SUM))
         type |= X540_CTXD_TUCMD_IPV4;
     type = weir_field_set(type, X540_CTXD_TUCMD_L4T,
-                          flags & WEIR_PKT_TCP   ? X540_L4T_TCP
-                          : flags & WEIR_PKT_UDP ? X540_L4T_UDP
-                                                 : X540_L4T_NONE);
-    put(q, lens, type, NULL);
+                          !(flags & WEIR_PKT_TX_L4_SUM) ? X540_L4T_NONE
+                          : flags & WEIR_PKT_TCP        ? X540_L4T_TCP
+                                                        : X540_L4T_UDP);
+    put(q, lens, type | (uint64_t)weir_field_set(0, X540_CTXD_IDX, number) << 32, NULL);
     q->odd = X540_MARK_ODD;
-    q->context = flags;
-    q->headers = headers;
-    q->tag = context_tag(p);
-}
-
-/* Expect more packets like this one. */
-static __attribute__((noinline)) void set_alike(struct x540_txq *q, uint32_t tx)
-{
-    struct x540_tx_alike *a = &q->alike;
-    uint32_t flags = tx ? q->context : 0;
-    uint32_t mask = WEIR_PKT_TX_ALL | (tx & WEIR_PKT_TX_L4_SUM ? X540_TX_PROTOCOLS : 0);
-    uint64_t mask2 = 0, want2 = 0;
-
-    if (tx & SUMS) {
-        mask2 |= 0xffff;
-        want2 |= q->headers;
-    }
-    if (tx & WEIR_PKT_TX_VLAN) {
-        mask2 |= (uint64_t)0xffff << 32;
-        want2 |= (uint64_t)q->tag << 32;
-    }
-    q->alike_tx = tx;
-    a->mask1 = (x540_vec){~0ull, mask | ~0ull << 32};
-    a->want1 = (x540_vec){(uint64_t)(uintptr_t)q->pool, flags};
-    a->mask2 = (x540_vec){mask2, 0xffffull << 32};
-    a->want2 = (x540_vec){want2, 0x0101ull << 32}; /* n_segs, refs */
-    a->cmd = (x540_vec){0, tx_cmd(tx)};
 }
 
 /* ---- Packets ---- */
@@ -226,11 +234,13 @@ static __attribute__((noinline)) void refuse(struct x540_txq *q, struct weir_pkt
 }
 
 /*
- * Packets of one buffer to which nothing is to be done, up to the first that is something else, to
- * the ring's end, or to where a completion is asked for. Returns how many.
+ * Packets of one buffer that are like one of alike, up to the first that is something else, to the
+ * ring's end, or to where a completion is asked for. Returns how many. plain: they want nothing.
  */
-static uint32_t put_plain(struct x540_txq *q, struct weir_pkt *const *pkts, uint32_t n)
+static inline __attribute__((always_inline)) uint32_t
+put_run(struct x540_txq *q, struct weir_pkt *const *pkts, uint32_t n, bool plain)
 {
+    const struct x540_tx_alike *a = &q->alike[q->like];
     const uint32_t at = q->next, most = q->base.max_frame - MIN_FRAME;
     struct x540_tx_desc *d = &q->descs[at];
     struct weir_pkt **slot = &q->slots[at];
@@ -247,14 +257,23 @@ static uint32_t put_plain(struct x540_txq *q, struct weir_pkt *const *pkts, uint
     for (i = 0; i < n; i++) {
         struct weir_pkt *p = pkts[i];
         uint64_t len = p->len;
-        if (__builtin_expect(p->next || p->flags & WEIR_PKT_TX_ALL || p->n_segs != 1 ||
-                                 len != p->total || len - MIN_FRAME > most ||
-                                 p->off + len > p->room,
+        uint16_t alone; /* n_segs, refs */
+        if (plain ? (p->flags & WEIR_PKT_TX_ALL) != 0 : !wants(p, a)) {
+            unsigned like = plain ? X540_ALIKE : find(q, p);
+            if (like == X540_ALIKE)
+                break;
+            set_like(q, like);
+            a = &q->alike[like];
+        }
+        memcpy(&alone, &p->n_segs, sizeof(alone));
+        if (__builtin_expect(p->next || alone != 0x0101 || len != p->total ||
+                                 len - MIN_FRAME > most || p->off + len > p->room ||
+                                 (!plain && len < a->least[1]),
                              0))
             break;
-        odd |= ((uintptr_t)p->pool ^ (uintptr_t)pool) | (p->refs ^ 1u);
+        odd |= (uintptr_t)p->pool ^ (uintptr_t)pool;
         d[i].qw[0] = weir_le64(p->iova.addr + p->off);
-        d[i].qw[1] = weir_le64(CMD + EOP + len + (len << (32 + 14)));
+        d[i].qw[1] = weir_le64((plain ? CMD + EOP : a->cmd[1]) + len + (len << (32 + 14)));
         slot[i] = p;
         bytes += len;
     }
@@ -268,11 +287,23 @@ static uint32_t put_plain(struct x540_txq *q, struct weir_pkt *const *pkts, uint
     return i;
 }
 
+static __attribute__((noinline)) uint32_t put_plain(struct x540_txq *q,
+                                                    struct weir_pkt *const *pkts, uint32_t n)
+{
+    return put_run(q, pkts, n, true);
+}
+
+static __attribute__((noinline)) uint32_t put_alike(struct x540_txq *q,
+                                                    struct weir_pkt *const *pkts, uint32_t n)
+{
+    return put_run(q, pkts, n, false);
+}
+
 /* One packet of any kind. False: there is no room for it. */
 static __attribute__((noinline)) bool put_any(struct x540_txq *q, struct weir_pkt *p)
 {
-    uint32_t capacity = q->count - 1, pad, need, tx = p->flags & WEIR_PKT_TX_ALL;
-    bool fresh;
+    uint32_t capacity = q->count - 1, pad, need;
+    unsigned like;
     uint64_t qw1;
     int ret = examine(q, p);
 
@@ -281,28 +312,27 @@ static __attribute__((noinline)) bool put_any(struct x540_txq *q, struct weir_pk
         return true;
     }
     pad = (uint32_t)ret;
-    fresh = tx && !context_fits(q, p);
-    need = p->n_segs + (uint32_t)fresh;
+    like = find(q, p);
+    need = p->n_segs + (uint32_t)(like == X540_ALIKE);
     if (q->used + need > capacity) {
         x540_tx_reclaim(&q->base.pub);
         if (q->used + need > capacity)
             return false;
     }
-    if (fresh)
-        put_context(q, p);
-    if (fresh || q->alike_tx != tx)
-        set_alike(q, tx);
+    if (like == X540_ALIKE) {
+        like = 3 - q->recent; /* the other context */
+        put_context(q, like - 1, p);
+        set_alike(q, like, p);
+    }
+    set_like(q, like);
     if (need != 1 || p->pool != q->pool || __atomic_load_n(&p->refs, __ATOMIC_ACQUIRE) != 1)
         q->odd = X540_MARK_ODD;
-    qw1 = tx_cmd(tx) | (uint64_t)(p->total + pad) << (32 + 14);
+    qw1 = q->alike[like].cmd[1] | (uint64_t)(p->total + pad) << (32 + 14);
     q->base.stats.packets++;
     q->base.stats.bytes += p->total;
-    for (const struct weir_pkt *s = p; s; s = s->next) {
-        if (s->next)
-            put(q, s->iova.addr + s->off, (qw1 & ~EOP) | s->len, NULL);
-        else
-            put(q, s->iova.addr + s->off, qw1 | (s->len + pad), p);
-    }
+    for (const struct weir_pkt *s = p; s; s = s->next)
+        put(q, s->iova.addr + s->off, s->next ? (qw1 & ~EOP) | s->len : qw1 | (s->len + pad),
+            s->next ? NULL : p);
     return true;
 }
 
@@ -311,15 +341,15 @@ unsigned x540_tx_some(struct x540_txq *q, struct weir_pkt **pkts, unsigned n)
     unsigned i = 0;
 
     while (i < n) {
-        uint32_t k = put_plain(q, pkts + i, n - i);
-        i += k;
+        uint32_t k = q->like ? 0 : put_plain(q, pkts + i, n - i);
+        if (!k)
+            k = put_alike(q, pkts + i, n - i);
         if (!k) {
             if (!put_any(q, pkts[i]))
                 break;
-            i++;
-        } else if (q->alike_tx) {
-            set_alike(q, 0);
+            k = 1;
         }
+        i += k;
         if (q->unmarked >= X540_BATCH)
             x540_tx_mark(q);
     }
@@ -396,7 +426,6 @@ void x540_txq_program(struct x540 *x, struct x540_txq *q)
 
     q->tail = x540_doorbell(x, q->tail_reg);
     q->next = q->used = q->unmarked = q->first_mark = q->n_marks = q->odd = 0;
-    q->context = 0;
     memset(q->descs, 0, q->ring.mem.len);
 
     x540_write(x, x540_txq(X540_TDBAL, i), (uint32_t)iova);
@@ -418,7 +447,12 @@ void x540_txq_start(struct x540_txq *q)
 
     q->pool = q->base.cache->pool;
     q->room = (uint16_t)(WEIR_PKT_HEADROOM + weir_pktpool_data_room(q->pool));
-    set_alike(q, 0);
+    /* The device has no context yet: no packet is like that. */
+    memset(q->alike, 0, sizeof(q->alike));
+    q->alike[1].want1[1] = q->alike[2].want1[1] = 1;
+    set_alike(q, 0, NULL);
+    q->like = 0;
+    q->recent = 2;
     q->base.pub.burst = simd ? simd->tx_burst : burst_scalar;
 }
 

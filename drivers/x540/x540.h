@@ -55,12 +55,16 @@ struct x540_rxq {
     struct weir_ring ring;
 };
 
-/* What a transmit queue's packets had in common of late; see tx_simd.h. */
+/* What packets have in common that want the same of the device. */
 struct x540_tx_alike {
     x540_vec mask1, want1; /* of weir_pkt: pool, flags, total */
     x540_vec mask2, want2; /* hash or header lengths, vlan, len, off, room, n_segs, refs, queue */
     x540_vec cmd;          /* second half of a descriptor, less lengths */
+    x540_vec least;        /* second half: bytes that a packet has at least */
 };
+
+/* Nothing; and what the device's two contexts say. */
+#define X540_ALIKE 3
 
 struct x540_txq {
     struct weir_txq_base base; /* first */
@@ -73,23 +77,18 @@ struct x540_txq {
     uint32_t used;           /* written and not reclaimed, ending at next */
     uint32_t unmarked;       /* written since completion was asked for last */
     uint32_t first_mark, n_marks;
-    uint32_t odd;      /* X540_MARK_ODD if what is unmarked has to be looked at when reclaimed */
-    uint32_t context;  /* flags of the packet that set the device's context, 0: none did */
-    uint32_t headers;  /* its header lengths */
-    uint32_t alike_tx; /* WEIR_PKT_TX_* of the packets that alike describes */
-    uint16_t tag;      /* and its VLAN tag */
-    uint16_t room;     /* off + len of a packet of the cache's pool is at most this */
+    uint32_t odd;    /* X540_MARK_ODD if what is unmarked has to be looked at when reclaimed */
+    uint32_t like;   /* which of alike the last packet was like */
+    uint32_t recent; /* which of the contexts' was used last */
+    uint16_t room;   /* off + len of a packet of the cache's pool is at most this */
     volatile uint32_t *tail;
     struct weir_pktpool *pool; /* of the queue's cache */
 
-    struct x540_tx_alike alike;
+    struct x540_tx_alike alike[X540_ALIKE];
 
     uint32_t tail_reg;
     struct weir_ring ring;
 };
-
-/* What the kind of checksum depends on, in weir_pkt.flags. */
-#define X540_TX_PROTOCOLS (WEIR_PKT_IPV4 | WEIR_PKT_TCP | WEIR_PKT_UDP)
 
 /* In marks: the descriptors up to this one hold something else than one plain packet of the
  * queue's own pool each. */

@@ -529,6 +529,116 @@ static void short_frames_are_padded_by_every_path(void **state)
     }
 }
 
+/* Checksums of headers that a packet is too short for: refused whatever came before it. */
+static void headers_have_to_be_there(void **state)
+{
+    enum { GOOD = 16, SHORT = 12 };
+    static const uint32_t wishes[] = {
+        WEIR_PKT_TX_L4_SUM | WEIR_PKT_IPV4 | WEIR_PKT_UDP, /* 42 bytes of headers */
+        WEIR_PKT_TX_L4_SUM | WEIR_PKT_IPV4 | WEIR_PKT_TCP, /* 54 */
+        WEIR_PKT_TX_L3_SUM,                                /* 34 */
+    };
+    static const uint32_t least[] = {42, 54, 34};
+    uint8_t f[64] = {0};
+    (void)state;
+
+    for (unsigned i = 0; i < 3 * N_WIDTHS; i++) {
+        struct rig r;
+        struct weir_pkt *k[GOOD + SHORT];
+        struct weir_queue_stats s;
+        uint32_t wish = wishes[i % 3], enough = least[i % 3];
+        if (!has(widths[i / 3]))
+            continue;
+        rig_init(&r);
+        struct weir_port_options o = rig_options(&r);
+        o.simd_bits = widths[i / 3];
+        struct weir_port *p = rig_up(&r, "model:x540?wire=loopback", &o);
+        for (unsigned n = 0; n < GOOD + SHORT; n++) {
+            assert_non_null(k[n] = weir_pkt_from(r.cache, f, n < GOOD ? enough : enough - 1));
+            k[n]->flags = wish;
+            k[n]->l2_len = 14;
+            k[n]->l3_len = 20;
+        }
+        assert_int_equal(weir_tx_burst(weir_port_txq(p, 0), k, GOOD + SHORT), GOOD + SHORT);
+        weir_txq_stats(weir_port_txq(p, 0), &s);
+        assert_int_equal(s.packets, GOOD);
+        assert_int_equal(s.dropped, SHORT);
+        rig_settle(&r);
+        rig_close(p);
+        rig_done(&r);
+    }
+}
+
+static unsigned contexts(const struct x540_txq *q, uint32_t from)
+{
+    unsigned n = 0;
+
+    for (; from != q->next; from = (from + 1) % q->count)
+        n += weir_field_get(q->descs[from].read.cmd_type_len, X540_TXD_DTYP) == X540_DTYP_CONTEXT;
+    return n;
+}
+
+/* Packets of two kinds take a context each, once, however they are mixed; a third takes the place
+ * of the one that was of no use for longest. */
+static void two_wishes_take_two_contexts(void **state)
+{
+    static const struct {
+        const char *tags; /* one each, "-" for none */
+        unsigned contexts;
+    } rounds[] = {{"aaaaaaaa", 1},
+                  {"bbbbbbbb", 1},
+                  {"ababababbabaabab", 0},
+                  {"aaaa----bbbb-a-b", 0},
+                  {"a---c", 1},
+                  {"acacacaccccca", 0},
+                  {"---b", 1},
+                  {"abab", 0},
+                  {"cdcdcdcd", 2},
+                  {"baba", 2}};
+    enum { N_ROUNDS = sizeof rounds / sizeof rounds[0] };
+    uint8_t f[60] = {0};
+    (void)state;
+
+    for (unsigned i = 0; i < N_WIDTHS; i++) {
+        struct rig r;
+        if (!has(widths[i]))
+            continue;
+        rig_init(&r);
+        struct weir_port_options o = rig_options(&r);
+        o.simd_bits = widths[i];
+        o.promiscuous = true;
+        struct weir_port *p = rig_up(&r, "model:x540?wire=loopback", &o);
+        struct x540_txq *q = (struct x540_txq *)weir_port_txq(p, 0);
+        for (unsigned n = 0; n < 2 * N_ROUNDS; n++) {
+            const char *tags = rounds[n % N_ROUNDS].tags;
+            unsigned len = (unsigned)strlen(tags);
+            struct weir_pkt *k[16];
+            uint32_t from = q->next;
+            for (unsigned j = 0; j < len; j++) {
+                assert_non_null(k[j] = weir_pkt_from(r.cache, f, sizeof f));
+                k[j]->flags = tags[j] == '-' ? 0 : WEIR_PKT_TX_VLAN;
+                k[j]->vlan = (uint16_t)tags[j];
+            }
+            assert_int_equal(weir_tx_burst(&q->base.pub, k, len), len);
+            assert_int_equal(contexts(q, from), rounds[n % N_ROUNDS].contexts);
+            for (unsigned j = 0; j < len; j++) {
+                struct weir_pkt *got = rig_recv(&r, p, 0);
+                assert_non_null(got);
+                assert_int_equal(got->total, tags[j] == '-' ? 60 : 64);
+                if (tags[j] != '-')
+                    assert_int_equal(weir_pkt_data(got)[15], tags[j]);
+                rig_free(&r, got);
+            }
+            if (n == N_ROUNDS - 1) { /* started again, the device knows no context */
+                weir_port_stop(p, NULL);
+                rig_start(&r, p);
+            }
+        }
+        rig_close(p);
+        rig_done(&r);
+    }
+}
+
 /* ---- Both, with hardly any packets ---- */
 
 static void a_dry_pool_costs_no_packet(void **state)
@@ -626,6 +736,8 @@ int main(void)
         cmocka_unit_test(any_descriptor_is_read_alike),
         cmocka_unit_test(any_packet_is_sent_alike),
         cmocka_unit_test(short_frames_are_padded_by_every_path),
+        cmocka_unit_test(headers_have_to_be_there),
+        cmocka_unit_test(two_wishes_take_two_contexts),
         cmocka_unit_test(a_dry_pool_costs_no_packet),
         cmocka_unit_test(queues_share_no_cache_line),
     };

@@ -84,7 +84,9 @@ struct weir_pkt {
     uint16_t off;   /**< headroom: bytes of buf before the data */
     uint16_t room;  /**< size of buf */
     uint8_t n_segs; /**< segments in the packet, at least 1 */
-    uint8_t refs;   /**< references; the buffer returns to its pool at the last free */
+    uint8_t refs;   /**< references; the buffer returns to its pool at the last free. Who holds one
+                       may add one (__atomic_add_fetch()), in each segment of a chain, and then
+                       nobody writes to the packet */
     uint16_t queue; /**< receive queue it came from */
     uint64_t user;  /**< the application's */
 } __attribute__((aligned(WEIR_CACHE_LINE)));

@@ -74,8 +74,14 @@ static inline unsigned transmit(uint16_t port, struct rte_mbuf **pkts, unsigned 
 
 #define DATA(i) rte_pktmbuf_mtod(pkts[i], uint8_t *)
 
-static inline unsigned forward_any(struct rig_subject *s, unsigned burst, enum rig_touch touch,
-                                   bool offload)
+#define OFFLOAD                                                                                    \
+    (RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_UDP_CKSUM)
+
+/* offload: flags for each packet; mixed: what every other packet's differ in. */
+static inline __attribute__((always_inline)) unsigned forward_any(struct rig_subject *s,
+                                                                  unsigned burst,
+                                                                  enum rig_touch touch,
+                                                                  uint64_t offload, uint64_t mixed)
 {
     const struct app *a = s->priv;
     struct rte_mbuf *pkts[RIG_MAX_BURST];
@@ -84,8 +90,9 @@ static inline unsigned forward_any(struct rig_subject *s, unsigned burst, enum r
     RIG_TOUCH(s, touch, n, DATA);
     for (unsigned i = 0; offload && i < n; i++) {
         struct rte_mbuf *m = pkts[i];
-        m->ol_flags |= RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM |
-                       RTE_MBUF_F_TX_UDP_CKSUM;
+        m->ol_flags |= offload;
+        if (i & 1)
+            m->ol_flags ^= mixed;
         m->l2_len = 14;
         m->l3_len = 20;
         m->vlan_tci = RIG_TAG;
@@ -96,13 +103,19 @@ static inline unsigned forward_any(struct rig_subject *s, unsigned burst, enum r
 static __attribute__((noinline)) unsigned forward(struct rig_subject *s, unsigned burst,
                                                   enum rig_touch touch)
 {
-    return forward_any(s, burst, touch, false);
+    return forward_any(s, burst, touch, 0, 0);
 }
 
 static __attribute__((noinline)) unsigned offload(struct rig_subject *s, unsigned burst,
                                                   enum rig_touch touch)
 {
-    return forward_any(s, burst, touch, true);
+    return forward_any(s, burst, touch, OFFLOAD, 0);
+}
+
+static __attribute__((noinline)) unsigned mixed(struct rig_subject *s, unsigned burst,
+                                                enum rig_touch touch)
+{
+    return forward_any(s, burst, touch, OFFLOAD, RTE_MBUF_F_TX_UDP_CKSUM ^ RTE_MBUF_F_TX_TCP_CKSUM);
 }
 
 static __attribute__((noinline)) unsigned rx(struct rig_subject *s, unsigned burst,
@@ -305,6 +318,7 @@ bool rig_peer(unsigned i, struct rig_subject *s, const struct rig_device *d, cha
                               .priv = a,
                               .forward = forward,
                               .offload = kinds[i].full ? offload : NULL,
+                              .mixed = kinds[i].full ? mixed : NULL,
                               .rx = rx,
                               .tx = tx,
                               .idle = idle,

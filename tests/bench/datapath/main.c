@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,10 +26,10 @@
 #define IDLE_POLLS   64
 
 enum evict { EVICT_NONE, EVICT_L1, EVICT_L2, N_EVICT };
-enum what { FORWARD, OFFLOAD, RX, TX, IDLE, N_WHAT };
+enum what { FORWARD, OFFLOAD, MIXED, RX, TX, IDLE, N_WHAT };
 
 static const char *const evict_names[] = {"none", "L1", "L2"};
-static const char *const what_names[] = {"forward", "offload", "rx", "tx", "idle"};
+static const char *const what_names[] = {"forward", "offload", "mixed", "rx", "tx", "idle"};
 static const char *const touch_names[] = {"none", "byte", "macs"};
 
 typedef unsigned step_fn(struct rig_subject *, unsigned, enum rig_touch);
@@ -144,14 +145,14 @@ static void evict(enum evict level)
 
 static step_fn *fn_of(const struct rig_subject *s, enum what what)
 {
-    step_fn *const fns[] = {s->forward, s->offload, s->rx, s->tx, s->idle};
+    step_fn *const fns[] = {s->forward, s->offload, s->mixed, s->rx, s->tx, s->idle};
     return fns[what];
 }
 
 /* The device's step before a burst. */
 static void prepare(struct rig_subject *s, const struct job *j)
 {
-    if (j->what == FORWARD || j->what == OFFLOAD || j->what == RX)
+    if (j->what <= RX)
         if (!fake_receive(s->fake, j->burst, s->full ? FAKE_TAGGED : FAKE_SAME, false))
             die(s->path, "it does not post its receive buffers again");
     evict(j->evict);
@@ -499,10 +500,11 @@ static unsigned make_jobs(struct job *jobs)
     unsigned n = 0;
 
     for (unsigned b = 0; b < N_BURSTS; b++)
-        if (!rig.quick || bursts[b] == 4 || bursts[b] == 32)
+        if (!rig.quick || bursts[b] == 4 || bursts[b] == 32 || (rig.steps_only && bursts[b] == 1))
             jobs[n++] = (struct job){FORWARD, bursts[b], TOUCH_BYTE, EVICT_NONE, true};
     jobs[n++] = (struct job){OFFLOAD, 4, TOUCH_BYTE, EVICT_NONE, true};
     jobs[n++] = (struct job){OFFLOAD, 32, TOUCH_BYTE, EVICT_NONE, true};
+    jobs[n++] = (struct job){MIXED, 32, TOUCH_BYTE, EVICT_NONE, true};
     for (unsigned b = 0; b < N_BURSTS; b++)
         if (bursts[b] == 4 || bursts[b] == 32 || (!rig.quick && bursts[b] == 256)) {
             jobs[n++] = (struct job){RX, bursts[b], TOUCH_NONE, EVICT_NONE, true};
@@ -542,6 +544,7 @@ int main(int argc, char **argv)
     struct result results[MAX_SUBJECTS];
     struct job jobs[64];
     struct weir_error e = {0};
+    cpu_set_t cores;
     const char *peers[4];
     unsigned n_peers = 0, n_jobs, drivers;
     bool first = true, require = false;
@@ -589,6 +592,7 @@ int main(int argc, char **argv)
     if (rig.samples < rig.rounds)
         rig.samples = rig.rounds;
     rig.samples -= rig.samples % rig.rounds;
+    sched_getaffinity(0, sizeof(cores), &cores);
     rig.w = weir_new(&wo, &e);
     if (!rig.w || weir_register_builtin(rig.w, &e))
         die(e.what, e.why);
@@ -627,8 +631,10 @@ int main(int argc, char **argv)
     }
     if (rig.json)
         printf("\n  ]");
-    if (!rig.steps_only && !rig.only)
+    if (!rig.steps_only && !rig.only) {
+        sched_setaffinity(0, sizeof(cores), &cores); /* DPDK left this thread one of them */
         print_scaling();
+    }
     if (rig.json)
         printf("\n}\n");
     fflush(stdout);

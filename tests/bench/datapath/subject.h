@@ -46,6 +46,8 @@ struct rig_subject {
     unsigned (*forward)(struct rig_subject *s, unsigned burst, enum rig_touch touch);
     /* The same, asking for tag and checksums of each; NULL: cannot. */
     unsigned (*offload)(struct rig_subject *s, unsigned burst, enum rig_touch touch);
+    /* The same, every other packet asking for the checksum of TCP instead of UDP. */
+    unsigned (*mixed)(struct rig_subject *s, unsigned burst, enum rig_touch touch);
     /* Receive up to burst packets and give their buffers back. */
     unsigned (*rx)(struct rig_subject *s, unsigned burst, enum rig_touch touch);
     /* Take fresh buffers and send them as frames of 60 bytes. */

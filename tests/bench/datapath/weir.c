@@ -31,8 +31,9 @@ static __attribute__((noinline)) unsigned forward(struct rig_subject *s, unsigne
     return sent;
 }
 
-static __attribute__((noinline)) unsigned offload(struct rig_subject *s, unsigned burst,
-                                                  enum rig_touch touch)
+/* mixed: what every other packet's flags differ in. */
+static inline __attribute__((always_inline)) unsigned
+offload_any(struct rig_subject *s, unsigned burst, enum rig_touch touch, uint32_t mixed)
 {
     const struct app *a = s->priv;
     struct weir_pkt *pkts[RIG_MAX_BURST];
@@ -42,6 +43,8 @@ static __attribute__((noinline)) unsigned offload(struct rig_subject *s, unsigne
     for (unsigned i = 0; i < n; i++) {
         struct weir_pkt *p = pkts[i];
         p->flags |= WEIR_PKT_TX_VLAN | WEIR_PKT_TX_L3_SUM | WEIR_PKT_TX_L4_SUM;
+        if (i & 1)
+            p->flags ^= mixed;
         p->l2_len = 14;
         p->l3_len = 20;
         p->vlan = RIG_TAG;
@@ -50,6 +53,18 @@ static __attribute__((noinline)) unsigned offload(struct rig_subject *s, unsigne
     if (__builtin_expect(sent < n, 0))
         weir_pkt_free_bulk(a->cache, pkts + sent, n - sent);
     return sent;
+}
+
+static __attribute__((noinline)) unsigned offload(struct rig_subject *s, unsigned burst,
+                                                  enum rig_touch touch)
+{
+    return offload_any(s, burst, touch, 0);
+}
+
+static __attribute__((noinline)) unsigned mixed(struct rig_subject *s, unsigned burst,
+                                                enum rig_touch touch)
+{
+    return offload_any(s, burst, touch, WEIR_PKT_UDP ^ WEIR_PKT_TCP);
 }
 
 static __attribute__((noinline)) unsigned rx(struct rig_subject *s, unsigned burst,
@@ -129,7 +144,8 @@ static unsigned check(struct rig_subject *s, unsigned burst, struct rig_seen *se
 static const struct {
     bool full;
     unsigned simd_bits;
-} kinds[] = {{false, 0}, {true, 0}, {false, 1}, {true, 1}, {false, 128}, {false, 256}};
+} kinds[] = {{false, 0},   {true, 0},   {false, 1},   {true, 1},
+             {false, 128}, {true, 128}, {false, 256}, {true, 256}};
 
 static bool open_port(struct app *a, struct weir *w, struct fake *f, bool full, unsigned bits,
                       struct weir_error *e)
@@ -181,6 +197,7 @@ bool weir_subject(unsigned i, struct rig_subject *s, const struct rig_device *d,
                               .priv = a,
                               .forward = forward,
                               .offload = kinds[i].full ? offload : NULL,
+                              .mixed = kinds[i].full ? mixed : NULL,
                               .rx = rx,
                               .tx = tx,
                               .idle = idle,
