@@ -112,7 +112,7 @@ static void print_view(const char *of, const struct weir_space_view *v)
         printf("  %-9s %#" PRIx64 " to %#" PRIx64 "\n", i ? "" : "usable", v->ranges[i].first,
                v->ranges[i].last);
     printf("  width     %u bits\n", width(v));
-    if (v->max_maps)
+    if (v->max_maps < UINT64_MAX)
         printf("  limit     %" PRIu64 " mappings\n", v->max_maps);
     else
         printf("  limit     none on mappings\n");
@@ -203,7 +203,8 @@ static struct json_object *view_json(const char *of, const struct weir_space_vie
     }
     json_object_object_add(o, "ranges", ranges);
     add(o, "width", width(v));
-    add(o, "max_maps", v->max_maps);
+    json_object_object_add(o, "max_maps",
+                           v->max_maps < UINT64_MAX ? json_object_new_uint64(v->max_maps) : NULL);
     add(o, "bytes", v->bytes);
     add(o, "made", v->made);
     add(o, "removed", v->removed);

@@ -17,6 +17,7 @@ def case_of_a_device(r):
     (s,) = space(r, 'model:edu')
     assert (s['kind'], s['pages'], s['devices']) == ('software', ['4K', '2M', '1G'], 1), s
     assert s['ranges'][0] == {'first': 0, 'last': 0xfedfffff}, s
+    assert s['max_maps'] is None, s
     assert s['width'] == 48 and s['mappings'] == [] and s['entries'] == 0, s
     r.model('a', 'loopback')
     both = space(r, r.port('a'), 'model:edu')

@@ -278,8 +278,8 @@ static int setup(void **state)
     fake_pools = two_nodes = false;
     memfds[0] = '\0';
     f->w = weir_new(&opt, NULL);
-    f->s = make_space(f, &f->fake_s, 0, UINT64_MAX, 0);
-    f->t = make_space(f, &f->fake_t, 0, UINT64_MAX, 0);
+    f->s = make_space(f, &f->fake_s, 0, UINT64_MAX, UINT64_MAX);
+    f->t = make_space(f, &f->fake_t, 0, UINT64_MAX, UINT64_MAX);
     f->fds = count_fds();
     f->vmas = count_vmas();
     *state = f;
@@ -847,7 +847,7 @@ static void test_iova_interrupt_window(void **state)
 {
     struct fixture *f = *state;
     struct fake fake = {0};
-    struct weir_space *s = make_space(f, &fake, 0xfed00000, 0xff1fffff, 0);
+    struct weir_space *s = make_space(f, &fake, 0xfed00000, 0xff1fffff, UINT64_MAX);
     struct weir_arena_options opt = options(MIB);
     struct weir_error e;
 
@@ -867,9 +867,9 @@ static void test_iova_of_several_spaces(void **state)
 {
     struct fixture *f = *state;
     struct fake fake[3] = {0};
-    struct weir_space *s[] = {make_space(f, &fake[0], 0x10000000, 0x1fffffff, 0),
-                              make_space(f, &fake[1], 0x18000000, 0x2fffffff, 0),
-                              make_space(f, &fake[2], 0x20000000, 0x2fffffff, 0)};
+    struct weir_space *s[] = {make_space(f, &fake[0], 0x10000000, 0x1fffffff, UINT64_MAX),
+                              make_space(f, &fake[1], 0x18000000, 0x2fffffff, UINT64_MAX),
+                              make_space(f, &fake[2], 0x20000000, 0x2fffffff, UINT64_MAX)};
     struct weir_arena_options opt = options(MIB);
     struct weir_arena *a, *b;
     struct weir_error e;
