@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "size.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@ static bool take_size(const char *text, uint64_t *out, const char **end)
     v = strtoull(text, &rest, 0);
     if (text[0] < '0' || text[0] > '9' || errno)
         return false;
-    unit = *rest ? strchr(units, *rest & ~0x20) : NULL;
+    unit = isalpha((unsigned char)*rest) ? strchr(units, *rest & ~0x20) : NULL;
     if (unit) {
         shift = (unsigned)(unit - units + 1) * 10;
         rest++;

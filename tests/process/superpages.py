@@ -59,7 +59,8 @@ def case_table(r):
 
 def case_bad_input(r):
     for argv in ([], ['--length', '0'], ['--length', '64Q'], ['--length', '-1'],
-                 ['--length', '17E'], ['--length', '4K', '--page', '3K'],
+                 ['--length', '17E'], ['--length', '4096 '], ['--length', '4K '],
+                 ['--va', '0 ', '--length', '4K'], ['--length', '4K', '--page', '3K'],
                  ['--length', '4K', '--iommu-pages', ''], ['--length', '4K', '--iommu-pages', '4K,'],
                  ['--length', '4K', '--iommu-pages', '0x0'], ['--length', '4K', '--width', '65'],
                  ['--length', '4K', '--at', '1,'], ['--length', '4K', '--at', 'x'],
