@@ -90,14 +90,14 @@ bool tool_page_sizes(const char *text, uint64_t *mask)
     }
 }
 
-const char *tool_page_sizes_text(uint64_t mask, char *out, unsigned size)
+const char *tool_page_sizes_text(uint64_t mask, char *out)
 {
     char one[SIZE_TEXT];
     size_t len = 0;
 
     out[0] = '\0';
-    for (; mask && len < size; mask &= mask - 1)
-        len += (size_t)snprintf(out + len, size - len, "%s%s", len ? "," : "",
+    for (; mask; mask &= mask - 1)
+        len += (size_t)snprintf(out + len, PAGES_TEXT - len, "%s%s", len ? "," : "",
                                 tool_size_text(mask & -mask, one));
     return out;
 }

@@ -54,7 +54,7 @@ static int plan(const struct weir_space_view *v, const struct weir_space_mapping
     return weir_superpage_plan(&r, p, NULL);
 }
 
-/* "2M 32, 4K 1" */
+/* "32 x 2M, 1 x 4K" */
 static const char *leaves_text(const struct weir_superpage_plan *p, char *out, size_t size)
 {
     size_t n = 0;
@@ -103,11 +103,11 @@ static unsigned width(const struct weir_space_view *v)
 
 static void print_view(const char *of, const struct weir_space_view *v)
 {
-    char pages[160], text[SIZE_TEXT];
+    char pages[PAGES_TEXT], text[SIZE_TEXT];
     uint64_t entries = 0;
 
     printf("%s: %s space, %u device%s\n", of, v->kind, v->devices, v->devices == 1 ? "" : "s");
-    printf("  pages     %s\n", tool_page_sizes_text(v->page_sizes, pages, sizeof pages));
+    printf("  pages     %s\n", tool_page_sizes_text(v->page_sizes, pages));
     for (unsigned i = 0; i < v->n_ranges; i++)
         printf("  %-9s %#" PRIx64 " to %#" PRIx64 "\n", i ? "" : "usable", v->ranges[i].first,
                v->ranges[i].last);
@@ -124,7 +124,7 @@ static void print_view(const char *of, const struct weir_space_view *v)
                "name");
     for (unsigned i = 0; i < v->n_mappings; i++) {
         const struct weir_space_mapping *m = &v->mappings[i];
-        char length[SIZE_TEXT], page[SIZE_TEXT] = "?", leaves[120] = "cannot be planned";
+        char length[SIZE_TEXT], page[SIZE_TEXT] = "?", leaves[1024] = "cannot be planned";
         char why[200] = "";
         struct weir_superpage_plan p;
 
