@@ -154,6 +154,9 @@ def case_side_by_side(r):
     assert 'A: page 4K' in page and 'B: page 4K' in page and page.count('class="n better"') == 1
     for chart in re.findall(r'<svg .*?</svg>', page, re.S):
         ET.fromstring(chart)
+    assert bench(r, '--compare', r.path('a.json'), r.path('b.json'), '--html', '-').startswith(
+        '<!DOCTYPE html>')
+    bench(r, '--compare', r.path('a.json'), r.path('b.json'), '--csv', '-', status=2)
 
 
 def case_files_that_are_no_results(r):
@@ -172,14 +175,17 @@ def case_files_that_are_no_results(r):
            json.dumps(with_row(median='x')), json.dumps(with_row(n=0)),
            json.dumps(with_row(vars=[])), json.dumps(with_row(vars={'page': 'x'})),
            json.dumps(with_row(vars={'page': -1})), json.dumps(with_row(test=None)),
-           json.dumps(with_row(q1=1)).replace('"q1": 1', '"q1": 1e999'), '[' * 100000]
+           json.dumps(with_row(q1=1)).replace('"q1": 1', '"q1": 1e999'),
+           # Axes of a chart would not end.
+           json.dumps(with_row(q3=1.7e308)), json.dumps(with_row(q1=-1e200)),
+           json.dumps(dict(good, rows=good['rows'] * 10001)), '[' * 100000]
     for text in bad:
         with open(r.path('bad.json'), 'w', encoding='utf-8') as f:
             f.write(text)
         said = bench(r, '--compare', r.path('a.json'), r.path('bad.json'), status=1)
         assert said.startswith('weir: read '), f'{text[:80]}: {said}'
     # What it says itself, however odd, is shown as text.
-    odd = dict(with_row(test='<b>', metric='\u2028\n', vars={'page': 0}, median=-1e300),
+    odd = dict(with_row(test='<b>', metric='\u2028\n', vars={'page': 0}, median=-1e99),
                not_measured=['<script>', 7])
     with open(r.path('odd.json'), 'w', encoding='utf-8') as f:
         json.dump(odd, f)

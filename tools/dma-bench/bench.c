@@ -329,8 +329,13 @@ static int compare(char **files, const struct output *out)
     int status = bench_load(files[0], &r[0]) | bench_load(files[1], &r[1]);
 
     if (!status) {
-        bench_compare(&r[0], &r[1], files[0], files[1], stdout);
-        if (out->html) {
+        bool page = out->html && strcmp(out->html, "-") == 0;
+
+        if (page)
+            bench_html(both, names, 2, stdout);
+        else
+            bench_compare(&r[0], &r[1], files[0], files[1], stdout);
+        if (out->html && !page) {
             FILE *f = fopen(out->html, "we");
 
             if (f)
@@ -429,6 +434,8 @@ static int parse(int argc, char **argv, struct bench *b, unsigned *tests, struct
     }
     if (out->compare && argc - optind != 2)
         return tool_usage(cmd, "--compare: expected two files of --json");
+    if (out->compare && (out->json || out->csv || out->svg))
+        return tool_usage(cmd, "--compare: of two results there is a table, or --html");
     return 0;
 }
 
