@@ -243,7 +243,10 @@ static int of_process(struct job *j, int pid)
     if (r < 0)
         return tool_failed(&e);
     if (!j->shown && !status) {
-        fprintf(stderr, "weir: process %d has no I/O address space of this library's\n", pid);
+        fprintf(stderr,
+                "weir: process %d has no I/O address space of this library's\n"
+                "  try: weir space DEVICE, or the process that has it: pgrep -a NAME\n",
+                pid);
         status = 1;
     }
     return status;

@@ -47,7 +47,7 @@ def case_of_an_application(r):
 
 def case_of_nothing(r):
     status, text = r.run('weir', 'space', '--pid', str(os.getpid()))
-    assert status == 1 and 'no I/O address space' in text, text
+    assert status == 1 and 'no I/O address space' in text and 'try:' in text, text
     status, text = r.run('weir', 'space', '--pid', '4194304')
     assert status == 1 and 'no such process' in text, text
     for argv in ([], ['--pid', '0'], ['--pid', 'x'], ['--pid', '1', 'model:edu'], ['--what']):
