@@ -264,7 +264,9 @@ static bool plan_base(const struct weir_superpage_request *r, struct weir_superp
 
     /* As if nothing were known of memory in base pages. */
     base.at = NULL;
-    base.page = page < r->page ? page : r->page;
+    if (page > r->page)
+        page = r->page;
+    base.page = page;
     if (!plan_at(&base, plan->iova, plan))
         return false;
     plan->align = free.align;

@@ -226,6 +226,11 @@ static void reasons(void **state)
     assert_int_equal(p.best, 1024);
     WHY(p, WEIR_WHY_DISABLED);
     assert_int_equal(p.short_of[5], M(2));
+    /* Nor does a kernel map more at once than the pages there are. */
+    p = plan_of(REQUEST(.len = K(4), .page = K(1), .any_iova = true, .iommu_pages = K(1) | K(2),
+                        .base_pages_only = true, AT(0, K(1), K(2), K(3))));
+    assert_int_equal(p.entries, 4);
+    assert_int_equal(p.short_of[5], K(2));
     /* Where it makes no difference it is not the reason. */
     p = plan_of(REQUEST(.len = K(8), .page = K(4), .any_iova = true, .iommu_pages = K(4) | M(2),
                         .base_pages_only = true));
