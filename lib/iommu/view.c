@@ -154,7 +154,7 @@ struct weir_space_view *weir_space_view_fd(int fd, struct weir_error *e)
                   : r == -EINVAL ? "space-view"
                                  : "no-memory",
                   "read what a space holds\n%s",
-                  r == -EAGAIN   ? "it changes all the time\ntry again"
+                  r == -EAGAIN   ? "it changes all the time\nagain in a moment"
                   : r == -EINVAL ? "the file does not have the form that this version of Weir "
                                    "knows\nuse the version that the application has"
                                  : "out of memory");

@@ -50,7 +50,7 @@ static int open_engine(struct engine *g, const char *device, uint64_t page, uint
     weir_device_info(weir_channel_device(g->ch), &info);
     g->model = info.model != NULL;
     if (g->length > g->info.max_len)
-        return fail(e, "the device takes no copy that long");
+        return fail(e, "the device takes no copy that long\n--length, with less");
     g->b->iova_bits = g->info.iova_bits;
     g->arena = bench_arena(g->b, g->w, 2 * DEPTH * g->length, page, node, info.space);
     g->b->iova_bits = 0;
@@ -81,7 +81,8 @@ static int compare(struct engine *g, uint64_t n, struct weir_error *e)
     if (memcmp(g->src.va, g->dst.va, (n < DEPTH ? n : DEPTH) * g->length) == 0)
         return 0;
     g->b->failed = true;
-    return fail(e, "what was copied differs from its source");
+    return fail(e, "what was copied differs from its source\nlook at dmesg for faults of its DMA; "
+                   "trust neither device nor figures");
 }
 
 static void close_engine(struct engine *g)
@@ -127,7 +128,8 @@ static int copies(struct engine *g, unsigned depth, uint64_t most, uint64_t end,
         n = weir_channel_poll(g->ch, d, DEPTH);
         for (unsigned i = 0; i < n; i++) {
             if (d[i].status || d[i].cookie != g->done + i)
-                return fail(e, "a copy ended badly, or out of order");
+                return fail(
+                    e, "a copy ended badly, or out of order\nlook at dmesg for faults of its DMA");
         }
         g->done += n;
         now = bench_now();
@@ -138,7 +140,8 @@ static int copies(struct engine *g, unsigned depth, uint64_t most, uint64_t end,
             continue;
         }
         if (now - last > STALL_NS)
-            return fail(e, "nothing was done for 10 s");
+            return fail(
+                e, "nothing was done for 10 s\nstart again, which resets it; dmesg may say more");
         if (g->interrupt) {
             if (doze(g, e))
                 return -1;

@@ -199,7 +199,9 @@ int bench_load(const char *path, struct bench_result *out)
         why = ferror(f) ? strerror(errno) : o ? take_result(o, out) : "it is not JSON";
     }
     if (why)
-        fprintf(stderr, "weir: read %s: %s\n", path, why);
+        fprintf(stderr,
+                "weir: read %s: %s\n  try: weir dma-bench --json FILE writes what can be read\n",
+                path, why);
     json_object_put(o);
     free(text);
     if (tok)

@@ -179,7 +179,8 @@ static int open_net(struct net *n, struct bench *b, const struct setup *s, struc
         struct weir_pkt *p = weir_pkt_alloc(n->cache);
 
         if (!p) {
-            weir_fail(e, -1, "bench", "take %u packets\nthe pool has no more", s->packets);
+            weir_fail(e, -1, "bench", "take %u packets\nthe pool has no more\n--ring, with less",
+                      s->packets);
             goto fail;
         }
         make_frame(n, p, i);
@@ -410,7 +411,9 @@ static void latency(struct bench *b, struct setup s)
             now = bench_now();
         }
         if (n.received == before) {
-            r = weir_fail(&e, -1, "bench", "have a frame come back\nit did not within 2 s");
+            r = weir_fail(&e, -1, "bench",
+                          "have a frame come back\nit did not within 2 s\n"
+                          "plug in a loopback; a model takes ?wire=loopback");
             break;
         }
         us[n_us++] = (double)(now - start) / 1e3;
