@@ -146,6 +146,11 @@ def case_side_by_side(r):
     text = bench(r, '--compare', r.path('a.json'), r.path('b.json'), '--html', r.path('ab.html'))
     assert len(re.findall(r'GB/s, B is better$', text, re.M)) == 1, text
     assert '2 rows of both; 0 only of A, 0 only of B' in text
+    # QEMU's edu copies 10 KB/s.
+    b['rows'][1]['median'] = 1.024e-5
+    with open(r.path('c.json'), 'w', encoding='utf-8') as f:
+        json.dump(b, f)
+    assert ' 0.000010240 ' in bench(r, '--compare', r.path('a.json'), r.path('c.json'))
     text = bench(r, '--compare', r.path('b.json'), r.path('a.json'))
     assert len(re.findall(r'GB/s, A is better$', text, re.M)) == 1, text
     with open(r.path('ab.html'), encoding='utf-8') as f:
