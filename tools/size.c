@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "size.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@ static bool take_size(const char *text, uint64_t *out, const char **end)
     v = strtoull(text, &rest, 0);
     if (text[0] < '0' || text[0] > '9' || errno)
         return false;
-    unit = *rest ? strchr(units, *rest & ~0x20) : NULL;
+    unit = isalpha((unsigned char)*rest) ? strchr(units, *rest & ~0x20) : NULL;
     if (unit) {
         shift = (unsigned)(unit - units + 1) * 10;
         rest++;
@@ -89,14 +90,14 @@ bool tool_page_sizes(const char *text, uint64_t *mask)
     }
 }
 
-const char *tool_page_sizes_text(uint64_t mask, char *out, unsigned size)
+const char *tool_page_sizes_text(uint64_t mask, char *out)
 {
     char one[SIZE_TEXT];
     size_t len = 0;
 
     out[0] = '\0';
-    for (; mask && len < size; mask &= mask - 1)
-        len += (size_t)snprintf(out + len, size - len, "%s%s", len ? "," : "",
+    for (; mask; mask &= mask - 1)
+        len += (size_t)snprintf(out + len, PAGES_TEXT - len, "%s%s", len ? "," : "",
                                 tool_size_text(mask & -mask, one));
     return out;
 }

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SIZE_TEXT = 24 };
+enum { SIZE_TEXT = 24, PAGES_TEXT = 256 };
 
 /* "2M", "64MiB", "4096", "0x1000": more than 0? */
 bool tool_size(const char *text, uint64_t *out);
@@ -22,7 +22,7 @@ const char *tool_size_text(uint64_t bytes, char *out);
  * pages of 2^n bytes. */
 bool tool_page_sizes(const char *text, uint64_t *mask);
 
-/* The opposite: "4K,2M,1G". */
-const char *tool_page_sizes_text(uint64_t mask, char *out, unsigned size);
+/* The opposite: "4K,2M,1G". Returns out, which has PAGES_TEXT bytes: all 64 fit. */
+const char *tool_page_sizes_text(uint64_t mask, char *out);
 
 #endif

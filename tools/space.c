@@ -54,7 +54,7 @@ static int plan(const struct weir_space_view *v, const struct weir_space_mapping
     return weir_superpage_plan(&r, p, NULL);
 }
 
-/* "2M 32, 4K 1" */
+/* "32 x 2M, 1 x 4K" */
 static const char *leaves_text(const struct weir_superpage_plan *p, char *out, size_t size)
 {
     size_t n = 0;
@@ -103,16 +103,16 @@ static unsigned width(const struct weir_space_view *v)
 
 static void print_view(const char *of, const struct weir_space_view *v)
 {
-    char pages[160], text[SIZE_TEXT];
+    char pages[PAGES_TEXT], text[SIZE_TEXT];
     uint64_t entries = 0;
 
     printf("%s: %s space, %u device%s\n", of, v->kind, v->devices, v->devices == 1 ? "" : "s");
-    printf("  pages     %s\n", tool_page_sizes_text(v->page_sizes, pages, sizeof pages));
+    printf("  pages     %s\n", tool_page_sizes_text(v->page_sizes, pages));
     for (unsigned i = 0; i < v->n_ranges; i++)
         printf("  %-9s %#" PRIx64 " to %#" PRIx64 "\n", i ? "" : "usable", v->ranges[i].first,
                v->ranges[i].last);
     printf("  width     %u bits\n", width(v));
-    if (v->max_maps)
+    if (v->max_maps < UINT64_MAX)
         printf("  limit     %" PRIu64 " mappings\n", v->max_maps);
     else
         printf("  limit     none on mappings\n");
@@ -124,7 +124,7 @@ static void print_view(const char *of, const struct weir_space_view *v)
                "name");
     for (unsigned i = 0; i < v->n_mappings; i++) {
         const struct weir_space_mapping *m = &v->mappings[i];
-        char length[SIZE_TEXT], page[SIZE_TEXT] = "?", leaves[120] = "cannot be planned";
+        char length[SIZE_TEXT], page[SIZE_TEXT] = "?", leaves[1024] = "cannot be planned";
         char why[200] = "";
         struct weir_superpage_plan p;
 
@@ -203,7 +203,8 @@ static struct json_object *view_json(const char *of, const struct weir_space_vie
     }
     json_object_object_add(o, "ranges", ranges);
     add(o, "width", width(v));
-    add(o, "max_maps", v->max_maps);
+    json_object_object_add(o, "max_maps",
+                           v->max_maps < UINT64_MAX ? json_object_new_uint64(v->max_maps) : NULL);
     add(o, "bytes", v->bytes);
     add(o, "made", v->made);
     add(o, "removed", v->removed);
@@ -242,7 +243,10 @@ static int of_process(struct job *j, int pid)
     if (r < 0)
         return tool_failed(&e);
     if (!j->shown && !status) {
-        fprintf(stderr, "weir: process %d has no I/O address space of this library's\n", pid);
+        fprintf(stderr,
+                "weir: process %d has no I/O address space of this library's\n"
+                "  try: weir space DEVICE, or the process that has it: pgrep -a NAME\n",
+                pid);
         status = 1;
     }
     return status;

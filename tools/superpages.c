@@ -83,11 +83,11 @@ static void explain(const struct job *j, unsigned why, const char *n)
 
 static void print_table(const struct job *j, const struct weir_superpage_plan *p)
 {
-    char length[SIZE_TEXT], page[SIZE_TEXT], align[SIZE_TEXT], masks[160];
+    char length[SIZE_TEXT], page[SIZE_TEXT], align[SIZE_TEXT], masks[PAGES_TEXT];
 
     printf("memory   %s in pages of %s\n", tool_size_text(j->r.len, length),
            tool_size_text(j->r.page, page));
-    printf("iommu    %s\n", tool_page_sizes_text(j->r.iommu_pages, masks, sizeof masks));
+    printf("iommu    %s\n", tool_page_sizes_text(j->r.iommu_pages, masks));
     printf("iova     ");
     if (!j->r.any_iova)
         printf("%#" PRIx64 "; ", p->iova);

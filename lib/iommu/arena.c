@@ -451,7 +451,8 @@ int weir_arena_grow(struct weir_arena *a, uint64_t bytes, struct weir_error *e)
     uint64_t left = a->max_bytes - a->bytes;
 
     if (bytes == 0)
-        return weir_fail(e, -EINVAL, "arena-size", "grow arena %s\nby 0 bytes", a->name);
+        return weir_fail(e, -EINVAL, "arena-size", "grow arena %s\nby 0 bytes\nsay by how many",
+                         a->name);
     if (bytes > left)
         return weir_fail(e, -ENOSPC, "arena-max",
                          "grow arena %s by %" PRIu64 " bytes\nit has %" PRIu64

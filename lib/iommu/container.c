@@ -68,7 +68,7 @@ struct weir_space *weir_space_container(struct weir *w, bool no_iommu, struct we
         fail_type(no_iommu, e);
     else
         s = weir_space_make(w, no_iommu ? &weir_noiommu_ops : &weir_type1_ops, c, weir_base_page(),
-                            &WEIR_VFIO_ANYWHERE, 1, 0, e);
+                            &WEIR_VFIO_ANYWHERE, 1, UINT64_MAX, e);
     if (!s) {
         close(c->fd);
         free(c);
@@ -161,7 +161,7 @@ static void widen(struct weir_space *s)
     if (c->n)
         weir_type1_shape(s, true, NULL);
     else
-        weir_space_reshape(s, weir_base_page(), &WEIR_VFIO_ANYWHERE, 1, 0, NULL);
+        weir_space_reshape(s, weir_base_page(), &WEIR_VFIO_ANYWHERE, 1, UINT64_MAX, NULL);
 }
 
 int weir_container_join(struct weir_space *s, const struct weir_pci_function *f,

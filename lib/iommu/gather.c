@@ -107,7 +107,9 @@ int weir_dma_gather(struct weir_space *s, const struct weir_mem *pieces, unsigne
     r = weir_place_find(weir_space_instance(s), &s, 1, &p, &iova);
     if (r < 0)
         return weir_fail(e, r, r == -ENOMEM ? "no-memory" : "space-no-iova",
-                         "gather %" PRIu64 " bytes in a %s space\n%s below 2^%u", p.len, info.kind,
+                         "gather %" PRIu64 " bytes in a %s space\n%s below 2^%u\n"
+                         "unmap something, or gather less",
+                         p.len, info.kind,
                          r == -ENOMEM ? "out of memory" : "no free usable range is that large",
                          iova_bits);
     *out = (struct weir_gathered){

@@ -104,7 +104,7 @@ static int shape(struct weir_space *s, struct weir_error *e)
         if (r == 0 && q.n <= room) {
             _Static_assert(sizeof(*ranges) == sizeof(struct weir_iova_range), "the same two");
             r = weir_space_reshape(s, page_sizes(of(s)), (const struct weir_iova_range *)ranges,
-                                   q.n, 0, e);
+                                   q.n, UINT64_MAX, e);
             free(ranges);
             return r;
         }
@@ -142,8 +142,8 @@ struct weir_space *weir_space_iommufd(struct weir *w, struct weir_error *e)
     } else {
         f->ioas = compat.ioas = alloc.ioas;
         ioctl(f->fd, ABI_VFIO_IOAS, &compat); /* for page_sizes(); without it: base pages */
-        s = weir_space_make(w, &weir_iommufd_ops, f, weir_base_page(), &WEIR_VFIO_ANYWHERE, 1, 0,
-                            e);
+        s = weir_space_make(w, &weir_iommufd_ops, f, weir_base_page(), &WEIR_VFIO_ANYWHERE, 1,
+                            UINT64_MAX, e);
     }
     if (!s) {
         close(f->fd);

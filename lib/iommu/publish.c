@@ -27,15 +27,11 @@ static void put(struct weir_publish *p, uint64_t at, const void *bytes, size_t l
 
     if (p->fd < 0)
         return;
-    /* Beyond that limit a write is a signal, SIGXFSZ. */
-    if (at + len > p->size && getrlimit(RLIMIT_FSIZE, &limit) == 0 && at + len > limit.rlim_cur) {
+    /* Beyond that limit a write is a signal, SIGXFSZ, also where the file has something already
+     * (mm/filemap.c, generic_write_check_limits()); and it may have been lowered since. */
+    if (getrlimit(RLIMIT_FSIZE, &limit) || at + len > limit.rlim_cur ||
+        pwrite(p->fd, bytes, len, (off_t)at) != (ssize_t)len)
         weir_publish_close(p);
-        return;
-    }
-    if (pwrite(p->fd, bytes, len, (off_t)at) != (ssize_t)len)
-        weir_publish_close(p);
-    else if (at + len > p->size)
-        p->size = at + len;
 }
 
 static uint64_t place_of(uint32_t slot)

@@ -38,7 +38,6 @@ struct weir_publish {
     uint32_t seq, n_slots;
     uint32_t *free; /* slots, n_free of cap */
     size_t n_free, cap;
-    uint64_t size;
 };
 
 /* Where it cannot be, such as beyond the limit on open files, a space is not published. */

@@ -424,20 +424,23 @@ static int do_access(struct weir_siommu *s, uint64_t iova, void *buf, size_t len
 {
     struct weir_dma_fault fault = {.iova = iova, .len = len, .write = write};
     uint8_t *va = weir_siommu_ptr(s, iova, len, write);
+    int r = 0;
 
-    if (va && write)
+    if (va && write) {
         memcpy(va, buf, len);
-    else if (va)
+    } else if (va) {
         memcpy(buf, va, len);
-    if (s->iotlb && len && (va || check(s, iova, len, write, &fault)))
-        weir_siommu_touch(s, iova, len, who);
-    if (va || len == 0)
-        return 0;
-    if (!check(s, iova, len, write, &fault)) {
-        report(s, &fault, who);
-        return -EFAULT;
+    } else if (len) {
+        if (!check(s, iova, len, write, &fault)) {
+            report(s, &fault, who);
+            return -EFAULT;
+        }
+        r = copy(s, iova, buf, len, write);
     }
-    return copy(s, iova, buf, len, write);
+    /* What is to be tried again is counted then. */
+    if (s->iotlb && r != -EAGAIN)
+        weir_siommu_touch(s, iova, len, who);
+    return r;
 }
 
 int weir_siommu_read(struct weir_siommu *s, uint64_t iova, void *buf, size_t len,

@@ -56,7 +56,7 @@ struct weir_space *weir_space_software(struct weir *w, struct weir_error *e)
     if (!iommu)
         return NULL;
     s = weir_space_make(w, &software, iommu, PAGE_SIZES, usable, sizeof(usable) / sizeof(*usable),
-                        0, e);
+                        UINT64_MAX, e);
     if (!s)
         weir_siommu_free(iommu);
     return s;

@@ -426,7 +426,7 @@ static int check_map(const struct weir_space *s, const struct weir_mem *mem, uin
                          "%s\n%s is mapped at [%#" PRIx64 ", %#" PRIx64 "]\n"
                          "unmap it, or let weir_space_find() give a free range",
                          what, *m->name ? m->name : "something", m->first, m->last);
-    if (s->max_maps && s->n_maps >= s->max_maps)
+    if (s->n_maps >= s->max_maps)
         return weir_fail(e, -ENOSPC, "map-limit",
                          "%s\nit holds %zu mappings, and may hold no more\n"
                          "map fewer and larger pieces (one arena segment is one mapping)%s",

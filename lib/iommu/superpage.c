@@ -218,8 +218,12 @@ static bool choose(const struct weir_superpage_request *r, uint64_t max,
     }
     plan->offset = plan->iova & (plan->align - 1);
     plan->best = plan->entries;
-    if (plan->entries > unbounded)
-        note(plan, WEIR_WHY_WIDTH, smallest(r->iommu_pages & ~(plan->align | (plan->align - 1))));
+    if (plan->entries > unbounded) {
+        uint64_t larger = smallest(r->iommu_pages & ~(plan->align | (plan->align - 1)));
+
+        /* If none is, it is more of the largest that another IOVA would make. */
+        note(plan, WEIR_WHY_WIDTH, larger ? larger : plan->align);
+    }
     return true;
 }
 
@@ -244,7 +248,9 @@ static int check_request(const struct weir_superpage_request *r, struct weir_err
             why = "a physical address is not a multiple of the page size, or beyond 2^64";
     }
     if (why)
-        return weir_fail(e, -EINVAL, "superpage-request", "plan a mapping of %" PRIu64 " bytes\n%s",
+        return weir_fail(e, -EINVAL, "superpage-request",
+                         "plan a mapping of %" PRIu64 " bytes\n%s\n"
+                         "see weir/superpage.h, or weir help superpages",
                          r->len, why);
     return 0;
 }
@@ -258,7 +264,9 @@ static bool plan_base(const struct weir_superpage_request *r, struct weir_superp
 
     /* As if nothing were known of memory in base pages. */
     base.at = NULL;
-    base.page = page < r->page ? page : r->page;
+    if (page > r->page)
+        page = r->page;
+    base.page = page;
     if (!plan_at(&base, plan->iova, plan))
         return false;
     plan->align = free.align;

@@ -148,7 +148,7 @@ int weir_type1_shape(struct weir_space *s, bool mapped, struct weir_error *e)
     struct vfio_iommu_type1_info_dma_avail avail;
     struct weir_iova_range ranges[64];
     struct weir_space_info now;
-    uint64_t limit = 0, pages;
+    uint64_t limit = UINT64_MAX, pages;
     const uint8_t *p;
     unsigned n;
 
@@ -169,7 +169,7 @@ int weir_type1_shape(struct weir_space *s, bool mapped, struct weir_error *e)
         weir_read_number("/sys/module/vfio_iommu_type1/parameters/dma_entry_limit", &limit);
     }
     free(info);
-    if (now.maps > limit && limit)
+    if (now.maps > limit)
         return weir_fail(e, -ENOSPC, "map-limit",
                          "add a device to a type1 space\n%llu mappings are to be made in it, the "
                          "kernel allows %llu\nmap fewer and larger pieces, or raise "

@@ -154,7 +154,7 @@ struct weir_space_view *weir_space_view_fd(int fd, struct weir_error *e)
                   : r == -EINVAL ? "space-view"
                                  : "no-memory",
                   "read what a space holds\n%s",
-                  r == -EAGAIN   ? "it changes all the time\ntry again"
+                  r == -EAGAIN   ? "it changes all the time\nagain in a moment"
                   : r == -EINVAL ? "the file does not have the form that this version of Weir "
                                    "knows\nuse the version that the application has"
                                  : "out of memory");
@@ -211,8 +211,10 @@ int weir_space_view_next(int pid, int *fd, struct weir_space_view **out, struct 
     snprintf(path, sizeof(path), "%d", *fd);
     file = openat(dirfd(dir), path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0)
-        weir_fail(e, -errno, "space-view-process", "read a space of process %d\n%s: %s", pid, path,
-                  strerror(errno));
+        weir_fail(e, -errno, "space-view-process",
+                  "read a space of process %d\n/proc/%d/fd/%s: %s\n"
+                  "do it as the user whose process it is, or as root",
+                  pid, pid, path, strerror(errno));
     closedir(dir);
     if (file >= 0) {
         *out = weir_space_view_fd(file, e);

@@ -23,8 +23,9 @@ int weir_physical(const void *va, uint64_t *out, struct weir_error *e)
         close(fd);
     if (n != sizeof(entry) || !(entry & PRESENT))
         return weir_fail(e, -err, "physical-unknown",
-                         "find the physical address of %p\n/proc/self/pagemap: %s", va,
-                         n == sizeof(entry) ? "no page is there" : strerror(err));
+                         "find the physical address of %p\n/proc/self/pagemap: %s\n"
+                         "use memory of an arena; mount /proc where it is missing",
+                         va, n == sizeof(entry) ? "no page is there" : strerror(err));
     if (!(entry & FRAME))
         return weir_fail(e, -EPERM, "physical-hidden",
                          "find the physical address of %p\n/proc/self/pagemap hides it from "

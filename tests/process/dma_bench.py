@@ -18,8 +18,8 @@ def bench(r, *argv, status=0):
     return text
 
 
-def measured(r, *argv):
-    bench(r, *QUICK, *argv, '--json', r.path('out.json'))
+def measured(r, *argv, status=0):
+    bench(r, *QUICK, *argv, '--json', r.path('out.json'), status=status)
     return r.json('out.json')
 
 
@@ -60,11 +60,26 @@ def case_wall(r):
     assert misses(again, 4096, 1 << 20)['median'] == misses(small, 4096, 1 << 20)['median']
     more = measured(r, '--only', 'iotlb', '--page', '4K', '--footprint', '1M', '--iotlb', '512')
     assert row(more, 'iotlb', 'misses of a frame', iotlb=512)['max'] == 0, 'they hold 2 MiB'
+    # A model that asks for an IOTLB itself is told by its own, once.
+    own = measured(r, '--only', 'iotlb', '--page', '4K', '--footprint', '1M', '--iotlb', '16,32',
+                   'model:x540?iotlb=512')
+    assert [k['vars']['iotlb'] for k in own['rows']] == [512, 512], own
     if rig.hugepages()[0] < 150:
         raise rig.Skip('needs 150 free hugepages of 2 MiB')
     large = measured(r, '--only', 'iotlb', '--page', '2M', '--footprint', '16M,256M')
     assert misses(large, 2 << 20, 16 << 20)['max'] == 0
     assert 0.8 < misses(large, 2 << 20, 256 << 20)['median'] < 1.2, 'of 128 pages 64 are held'
+
+
+def case_all_combinations(r):
+    both = measured(r, '--only', 'map,iotlb', '--page', '4K', '--length', '64K', '--node', '0',
+                    '--footprint', '1M', '--ring', '64,128', 'model:x540')
+    assert {(k['test'], k['vars']['node'], k['vars'].get('ring')) for k in both['rows']} == {
+        ('map', 0, None), ('unmap', 0, None), ('iotlb', 0, 64), ('iotlb', 0, 128)}, both
+    # Without pages of the first size copies are made in the next.
+    result = measured(r, '--only', 'copy', '--page', '8K,4K', '--length', '4K')
+    row(result, 'copy', 'throughput', page=4096)
+    assert any('no pages of 8 KiB' in n for n in result['not_measured'])
 
 
 def case_devices_that_copy(r):
@@ -131,6 +146,11 @@ def case_side_by_side(r):
     text = bench(r, '--compare', r.path('a.json'), r.path('b.json'), '--html', r.path('ab.html'))
     assert len(re.findall(r'GB/s, B is better$', text, re.M)) == 1, text
     assert '2 rows of both; 0 only of A, 0 only of B' in text
+    # QEMU's edu copies 10 KB/s.
+    b['rows'][1]['median'] = 1.024e-5
+    with open(r.path('c.json'), 'w', encoding='utf-8') as f:
+        json.dump(b, f)
+    assert ' 0.000010240 ' in bench(r, '--compare', r.path('a.json'), r.path('c.json'))
     text = bench(r, '--compare', r.path('b.json'), r.path('a.json'))
     assert len(re.findall(r'GB/s, A is better$', text, re.M)) == 1, text
     with open(r.path('ab.html'), encoding='utf-8') as f:
@@ -139,6 +159,9 @@ def case_side_by_side(r):
     assert 'A: page 4K' in page and 'B: page 4K' in page and page.count('class="n better"') == 1
     for chart in re.findall(r'<svg .*?</svg>', page, re.S):
         ET.fromstring(chart)
+    assert bench(r, '--compare', r.path('a.json'), r.path('b.json'), '--html', '-').startswith(
+        '<!DOCTYPE html>')
+    bench(r, '--compare', r.path('a.json'), r.path('b.json'), '--csv', '-', status=2)
 
 
 def case_files_that_are_no_results(r):
@@ -157,14 +180,17 @@ def case_files_that_are_no_results(r):
            json.dumps(with_row(median='x')), json.dumps(with_row(n=0)),
            json.dumps(with_row(vars=[])), json.dumps(with_row(vars={'page': 'x'})),
            json.dumps(with_row(vars={'page': -1})), json.dumps(with_row(test=None)),
-           json.dumps(with_row(q1=1)).replace('"q1": 1', '"q1": 1e999'), '[' * 100000]
+           json.dumps(with_row(q1=1)).replace('"q1": 1', '"q1": 1e999'),
+           # Axes of a chart would not end.
+           json.dumps(with_row(q3=1.7e308)), json.dumps(with_row(q1=-1e200)),
+           json.dumps(dict(good, rows=good['rows'] * 10001)), '[' * 100000]
     for text in bad:
         with open(r.path('bad.json'), 'w', encoding='utf-8') as f:
             f.write(text)
         said = bench(r, '--compare', r.path('a.json'), r.path('bad.json'), status=1)
         assert said.startswith('weir: read '), f'{text[:80]}: {said}'
     # What it says itself, however odd, is shown as text.
-    odd = dict(with_row(test='<b>', metric='\u2028\n', vars={'page': 0}, median=-1e300),
+    odd = dict(with_row(test='<b>', metric='\u2028\n', vars={'page': 0}, median=-1e99),
                not_measured=['<script>', 7])
     with open(r.path('odd.json'), 'w', encoding='utf-8') as f:
         json.dump(odd, f)
@@ -177,9 +203,19 @@ def case_files_that_are_no_results(r):
 def case_says_why_not(r):
     text = bench(r, *QUICK, '--only', 'map,throughput', 'nonsense:x', status=1)
     assert 'no known prefix' in text
-    result = measured(r, 'nonsense:x', 'model:x540', '--only', 'latency', '--page', '4K')
-    assert any('no known prefix' in n for n in result['not_measured'])
+    # What is there is measured all the same, but it did not go well.
+    result = measured(r, 'nonsense:x', 'model:x540', '--only', 'latency', '--page', '4K', status=1)
+    assert sum('no known prefix' in n for n in result['not_measured']) == 1, result
     row(result, 'latency', 'there and back', frame=60)
+    result = measured(r, '--only', 'copy', '--page', '4K', '--length', '4K', 'NOSUCH', status=1)
+    assert any(n.startswith('NOSUCH: ') for n in result['not_measured'])
+    row(result, 'copy', 'throughput', length=4096)
+    # Whatever comes of it, the reason is told.
+    for argv, why in ((['map', '--page', '2M', '--length', '64K'], 'map of 64K in pages of 2M'),
+                      (['iotlb', 'model:edu'], 'iotlb of model:edu: only network controllers'),
+                      (['copy', '--length', '64M'], 'copy of 64M by the CPU: 32M is the most')):
+        text = bench(r, *QUICK, '--only', *argv, status=1)
+        assert why in text, text
     text = bench(r, *QUICK, '--only', 'copy', '--page', '8K', status=1)
     assert 'no pages of 8 KiB' in text
     for argv in (['--page', '3K'], ['--page', ''], ['--frame', '59'], ['--only', 'maps'],

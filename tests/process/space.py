@@ -17,6 +17,7 @@ def case_of_a_device(r):
     (s,) = space(r, 'model:edu')
     assert (s['kind'], s['pages'], s['devices']) == ('software', ['4K', '2M', '1G'], 1), s
     assert s['ranges'][0] == {'first': 0, 'last': 0xfedfffff}, s
+    assert s['max_maps'] is None, s
     assert s['width'] == 48 and s['mappings'] == [] and s['entries'] == 0, s
     r.model('a', 'loopback')
     both = space(r, r.port('a'), 'model:edu')
@@ -46,7 +47,7 @@ def case_of_an_application(r):
 
 def case_of_nothing(r):
     status, text = r.run('weir', 'space', '--pid', str(os.getpid()))
-    assert status == 1 and 'no I/O address space' in text, text
+    assert status == 1 and 'no I/O address space' in text and 'try:' in text, text
     status, text = r.run('weir', 'space', '--pid', '4194304')
     assert status == 1 and 'no such process' in text, text
     for argv in ([], ['--pid', '0'], ['--pid', 'x'], ['--pid', '1', 'model:edu'], ['--what']):

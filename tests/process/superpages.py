@@ -55,11 +55,17 @@ def case_table(r):
     assert ['entries', '768'] in lines and ['4K', '768'] in lines, text
     assert '257, with one that is 0 modulo 2M' in text
     assert [line[0] for line in lines[-2:]] == ['length', 'iova-alignment'], text
+    # An IOMMU with every power of two, as AMD's.
+    status, text = r.run('weir', 'superpages', '--length', '4K', '--iommu-pages',
+                         '0xffffffffffffffff')
+    sizes = re.search('^iommu +(.*)$', text, re.M)[1].split(',')
+    assert len(sizes) == 64 and sizes[0] == '1' and sizes[-1] == '8E', text
 
 
 def case_bad_input(r):
     for argv in ([], ['--length', '0'], ['--length', '64Q'], ['--length', '-1'],
-                 ['--length', '17E'], ['--length', '4K', '--page', '3K'],
+                 ['--length', '17E'], ['--length', '4096 '], ['--length', '4K '],
+                 ['--va', '0 ', '--length', '4K'], ['--length', '4K', '--page', '3K'],
                  ['--length', '4K', '--iommu-pages', ''], ['--length', '4K', '--iommu-pages', '4K,'],
                  ['--length', '4K', '--iommu-pages', '0x0'], ['--length', '4K', '--width', '65'],
                  ['--length', '4K', '--at', '1,'], ['--length', '4K', '--at', 'x'],

@@ -16,6 +16,7 @@
 #include <linux/memfd.h>
 #include <linux/vfio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <weir/gather.h>
 
 #define A "0000:01:00.0"
@@ -532,6 +533,26 @@ static void test_unpublished(void **state)
     assert_int_equal(weir_arena_map(a, space, WEIR_PROT_RW, &e), 0);
 }
 
+/* An application that forbids itself files, later on, is not killed by SIGXFSZ. */
+static void test_file_size_limit(void **state)
+{
+    struct weir_arena *a = arena(2 * MIB, 0, 2 * MIB);
+    struct rlimit before, none;
+    struct weir_space_view *v;
+    int fd = -1;
+
+    (void)state;
+    assert_int_equal(weir_arena_map(a, space, WEIR_PROT_RW, &e), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    none = (struct rlimit){0, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    assert_int_equal(weir_arena_unmap(a, space, &e), 0);
+    assert_int_equal(weir_arena_map(a, space, WEIR_PROT_RW, &e), 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    /* It is no longer told what is mapped, rather than told wrong. */
+    assert_int_equal(weir_space_view_next(getpid(), &fd, &v, &e), 0);
+}
+
 /* Whatever is in such a file, a reader refuses it or has a view that makes sense. */
 static void test_view_of_anything(void **state)
 {
@@ -646,7 +667,8 @@ int main(void)
         TEST(test_less_aligned),         TEST(test_mixed),
         TEST(test_mixed_is_undone),      TEST(test_gather),
         TEST(test_gather_refused),       TEST(test_view),
-        TEST(test_unpublished),          TEST(test_view_of_anything),
+        TEST(test_unpublished),          TEST(test_file_size_limit),
+        TEST(test_view_of_anything),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ static void refuses_a_foreign_space(void **state)
     struct weir_device_options opt = {.size = sizeof(opt)};
     struct weir_error e;
 
-    opt.space = weir_space_make(c->w, &ops, NULL, 4096, &all, 1, 0, NULL);
+    opt.space = weir_space_make(c->w, &ops, NULL, 4096, &all, 1, UINT64_MAX, NULL);
     assert_non_null(opt.space);
     assert_null(weir_device_open(c->w, "model:toy", &opt, &e));
     assert_string_equal(e.code, "device-space");

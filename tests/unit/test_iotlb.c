@@ -315,6 +315,40 @@ static void of_a_client(void **state)
     weir_siommu_free(s);
 }
 
+static int later(void *user, uint64_t iova, void *buf, size_t len, bool write)
+{
+    unsigned *left = user;
+
+    (void)iova;
+    (void)buf;
+    (void)len;
+    (void)write;
+    return *left && (*left)-- ? -EAGAIN : 0;
+}
+
+/* How often a model had to ask for another process's memory makes no difference to the count. */
+static void tried_again(void **state)
+{
+    struct weir_siommu *s = with(64, 0, X86);
+    struct weir_mem mem = {.len = M(2), .fd = -1};
+    struct weir_iotlb_stats out;
+    unsigned left = 3;
+    uint8_t bytes[64];
+
+    (void)state;
+    weir_siommu_set_remote(s, later, &left);
+    assert_int_equal(weir_siommu_map(s, &mem, M(2), WEIR_PROT_RW), 0);
+    weir_siommu_lock(s);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(weir_siommu_read(s, M(2), bytes, 64, NULL), i < 3 ? -EAGAIN : 0);
+    assert_int_equal(weir_siommu_write(s, M(2), bytes, 64, NULL), 0);
+    weir_siommu_unlock(s);
+    out = stats_of(s);
+    assert_int_equal(sum(out.total.misses), 1);
+    assert_int_equal(sum(out.total.hits), 1);
+    weir_siommu_free(s);
+}
+
 /* Each queue's own, the accesses that copy, and none for what was refused. */
 static void queues(void **state)
 {
@@ -397,7 +431,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wall),     cmocka_unit_test(in_turn),     cmocka_unit_test(shapes),
         cmocka_unit_test(leaves),   cmocka_unit_test(of_a_client), cmocka_unit_test(queues),
-        cmocka_unit_test(refusals),
+        cmocka_unit_test(refusals), cmocka_unit_test(tried_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,7 +64,7 @@ static int setup(void **state)
     static const struct weir_iova_range all = {0, UINT64_MAX};
 
     f = (struct fixture){.w = weir_new(NULL, NULL)};
-    f.space = weir_space_make(f.w, &physical, &f, weir_base_page(), &all, 1, 0, NULL);
+    f.space = weir_space_make(f.w, &physical, &f, weir_base_page(), &all, 1, UINT64_MAX, NULL);
     *state = &f;
     return 0;
 }

@@ -366,7 +366,7 @@ static void test_out_of_memory(void **state)
     book_is(f, 0, 0);
     assert_string_equal(f->fake.calls, "");
     failed(weir_space_find(f->s, PAGE, 1, 39, &at, &e), &e, -ENOMEM, "no-memory");
-    assert_null(weir_space_make(f->w, &fake_ops, &f->fake, PAGE, ranges, 3, 0, &e));
+    assert_null(weir_space_make(f->w, &fake_ops, &f->fake, PAGE, ranges, 3, UINT64_MAX, &e));
     assert_string_equal(e.code, "no-memory");
     allocations = -1;
     assert_int_equal(map(f, 0, PAGE, 0x10000, 3, "m", &e), 0);
@@ -418,7 +418,7 @@ static void test_find(void **state)
     assert_int_equal(weir_space_find(f->s, 0x1000000, 1, 26, &at, &e), 0);
 
     /* Whole pages, also where a peer names ranges that are not. */
-    odd = weir_space_make(f->w, &fake_ops, &f->fake, PAGE, &odd_range, 1, 0, NULL);
+    odd = weir_space_make(f->w, &fake_ops, &f->fake, PAGE, &odd_range, 1, UINT64_MAX, NULL);
     failed(weir_space_find(odd, PAGE + 1, 1, 64, &at, &e), &e, -ENOSPC, "space-no-iova");
     assert_int_equal(weir_space_find(odd, PAGE, 1, 64, &at, &e), 0);
     assert_int_equal(at.addr, 0x201000);
@@ -439,11 +439,11 @@ static void test_life(void **state)
     struct weir_space *s;
     struct weir_error e;
 
-    assert_null(weir_space_make(f->w, &fake_ops, &fake, 0, ranges, 3, 0, &e));
+    assert_null(weir_space_make(f->w, &fake_ops, &fake, 0, ranges, 3, UINT64_MAX, &e));
     assert_string_equal(e.code, "space-empty");
-    assert_null(weir_space_make(f->w, &fake_ops, &fake, PAGE, ranges, 0, 0, &e));
+    assert_null(weir_space_make(f->w, &fake_ops, &fake, PAGE, ranges, 0, UINT64_MAX, &e));
 
-    s = weir_space_make(f->w, &fake_ops, &fake, PAGE, ranges, 3, 0, &e);
+    s = weir_space_make(f->w, &fake_ops, &fake, PAGE, ranges, 3, UINT64_MAX, &e);
     assert_non_null(s);
     weir_space_ref(s);
     weir_space_ref(s);
@@ -457,7 +457,7 @@ static void test_life(void **state)
     weir_space_free(s);
     assert_int_equal(fake.freed, 1);
 
-    s = weir_space_make(f->w, &fake_ops, &fake, PAGE, ranges, 3, 0, &e);
+    s = weir_space_make(f->w, &fake_ops, &fake, PAGE, ranges, 3, UINT64_MAX, &e);
     weir_space_own(s);
     weir_space_ref(s);
     weir_space_ref(s); /* a second device; whoever leaves last takes it along */
@@ -468,7 +468,7 @@ static void test_life(void **state)
     weir_space_free(NULL);
 
     /* What is left goes with the instance, even with a mapping in it. */
-    s = weir_space_make(f->w, &fake_ops, &fake, PAGE, ranges, 3, 0, &e);
+    s = weir_space_make(f->w, &fake_ops, &fake, PAGE, ranges, 3, UINT64_MAX, &e);
     assert_int_equal(
         weir_space_map(s, &(struct weir_mem){.va = f->mem, .len = PAGE, .fd = -1, .name = "m"},
                        weir_iova(0x1000), 3, &e),
@@ -487,7 +487,8 @@ static void test_allowed(void **state)
     struct fixture *f = *state;
     struct fake fake = {0};
     struct weir_mem mem = {.va = f->mem, .len = PAGE, .fd = -1, .name = "m"};
-    struct weir_space *s = weir_space_make(f->w, &fake_ops, &fake, PAGE, ranges, 3, 0, NULL);
+    struct weir_space *s =
+        weir_space_make(f->w, &fake_ops, &fake, PAGE, ranges, 3, UINT64_MAX, NULL);
     struct weir_space_info info;
     struct weir_error e;
 
@@ -499,15 +500,15 @@ static void test_allowed(void **state)
     assert_int_equal(weir_space_map(s, &mem, weir_iova(0x1000), 3, &e), -EINVAL);
     assert_string_equal(e.code, "map-range");
     assert_int_equal(weir_space_map(s, &mem, weir_iova(0x2000), 3, &e), 0);
-    assert_int_equal(weir_space_reshape(s, PAGE, less, 2, 0, &e), -EADDRINUSE);
+    assert_int_equal(weir_space_reshape(s, PAGE, less, 2, UINT64_MAX, &e), -EADDRINUSE);
     assert_string_equal(e.code, "space-narrowed");
     contains(e.why, "[0x2000, 0x5fff]");
-    assert_int_equal(weir_space_reshape(s, PAGE, ranges, 3, 0, &e), 0);
+    assert_int_equal(weir_space_reshape(s, PAGE, ranges, 3, UINT64_MAX, &e), 0);
     weir_space_info(s, &info);
     assert_int_equal(info.n_ranges, 2); /* still no more than is allowed */
     weir_space_free(s);
 
-    s = weir_space_make(f->w, &fake_ops, &fake, PAGE, ranges, 3, 0, NULL);
+    s = weir_space_make(f->w, &fake_ops, &fake, PAGE, ranges, 3, UINT64_MAX, NULL);
     assert_int_equal(weir_space_allow(s, &(struct weir_iova_range){2, 1}, 1, &e), -EINVAL);
     assert_string_equal(e.code, "space-allowed");
     weir_space_free(s);

@@ -48,7 +48,7 @@ static const char *refused(struct weir_superpage_request r)
 
     assert_int_equal(weir_superpage_plan(&r, &plan, &e), -EINVAL);
     assert_int_equal(e.err, -EINVAL);
-    assert_true(e.what[0] && e.why[0]);
+    assert_true(e.what[0] && e.why[0] && e.fix[0]);
     return e.code;
 }
 
@@ -226,6 +226,11 @@ static void reasons(void **state)
     assert_int_equal(p.best, 1024);
     WHY(p, WEIR_WHY_DISABLED);
     assert_int_equal(p.short_of[5], M(2));
+    /* Nor does a kernel map more at once than the pages there are. */
+    p = plan_of(REQUEST(.len = K(4), .page = K(1), .any_iova = true, .iommu_pages = K(1) | K(2),
+                        .base_pages_only = true, AT(0, K(1), K(2), K(3))));
+    assert_int_equal(p.entries, 4);
+    assert_int_equal(p.short_of[5], K(2));
     /* Where it makes no difference it is not the reason. */
     p = plan_of(REQUEST(.len = K(8), .page = K(4), .any_iova = true, .iommu_pages = K(4) | M(2),
                         .base_pages_only = true));
@@ -242,6 +247,17 @@ static void reasons(void **state)
     assert_int_equal(p.iova, M(1));
     assert_int_equal(p.entries, 256 + 1 + 256);
     assert_false(p.why & WEIR_WHY_WIDTH);
+
+    /* Two runs; the one place below 2^23 suits the shorter. What is kept out is another 2 MiB. */
+    uint64_t at[2048];
+
+    for (unsigned i = 0; i < 2048; i++)
+        at[i] = i < 512 ? G(1) + i * K(4) : G(2) + K(4) + i * K(4);
+    p = plan_of(REQUEST(.len = M(8), .page = K(4), .any_iova = true, .iova_bits = 23,
+                        .iommu_pages = K(4) | M(2), .at = at, .n_at = 2048));
+    assert_int_equal(p.entries, 1 + 1536);
+    assert_true(p.why & WEIR_WHY_WIDTH);
+    assert_int_equal(p.short_of[6], M(2));
 
     for (unsigned i = 0; i < WEIR_N_WHY; i++)
         assert_non_null(weir_superpage_why_name(1u << i));

@@ -60,7 +60,7 @@ static void test_new(void **state)
     assert_int_equal(info.page_sizes, FAKE_PAGE);
     assert_int_equal(info.n_ranges, 1);
     assert_true(info.ranges[0].first == 0 && info.ranges[0].last == UINT64_MAX);
-    assert_int_equal(info.max_maps, 0);
+    assert_int_equal(info.max_maps, UINT64_MAX);
     weir_space_free(s);
     assert_int_equal(fake_open_files(), 0);
     /* There is no iommufd, so this is what the kernel has. */
@@ -263,6 +263,22 @@ static void test_unmap_refused(void **state)
     assert_int_equal(fake_info(s).maps, 0);
 }
 
+/* A container that takes no mapping at all is not one without a limit; devices that need none
+ * open. */
+static void test_limit_of_none(void **state)
+{
+    struct weir_space *s = type1();
+
+    (void)state;
+    fake.entry_limit = 0;
+    fake_open_device(w, A, s);
+    assert_int_equal(fake_info(s).max_maps, 0);
+    assert_int_equal(fake_map(s, memory, FAKE_PAGE, 0, "one", &e), -ENOSPC);
+    fake_failed(&e, -ENOSPC, "map-limit");
+    fake_contains(e.why, "it holds 0 mappings, and may hold no more");
+    fake_contains(e.fix, "dma_entry_limit");
+}
+
 /* The kernel's count is known, and the book says no before it does. */
 static void test_limit(void **state)
 {
@@ -441,6 +457,7 @@ int main(void)
         CASE(test_map_refused),
         CASE(test_memlock),
         CASE(test_unmap_refused),
+        CASE(test_limit_of_none),
         CASE(test_limit),
         CASE(test_limit_before),
         CASE(test_replay),

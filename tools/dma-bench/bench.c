@@ -66,6 +66,11 @@ uint64_t bench_now(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+uint64_t bench_value(const struct bench *b, enum bench_var v, unsigned i)
+{
+    return b->list[v].n ? b->list[v].v[i] : BENCH_NONE;
+}
+
 void bench_progress(struct bench *b, const char *fmt, ...)
 {
     va_list ap;
@@ -206,18 +211,44 @@ static void describe(struct bench_result *r)
     strftime(r->when, sizeof r->when, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
+/* Keep the devices that can be opened; of the others say why, once. channel[]: it is no network
+ * controller. */
+static void keep_devices(struct bench *b, bool *channel)
+{
+    unsigned n = 0;
+
+    for (unsigned d = 0; d < b->n_devices; d++) {
+        struct weir_error e;
+        struct weir *w = bench_instance(b);
+        struct weir_device *device = w ? weir_device_open(w, b->devices[d], NULL, &e) : NULL;
+        struct weir_device_info info;
+
+        if (device) {
+            weir_device_info(device, &info);
+            channel[n] = info.class_code >> 16 != 2;
+            b->devices[n++] = b->devices[d];
+        } else {
+            b->failed = true;
+            if (w)
+                bench_note_error(b, b->devices[d], &e);
+        }
+        weir_free(w);
+    }
+    b->n_devices = n;
+}
+
 /* What a device is good for. */
-static void engine(struct bench *b, unsigned tests, const char *device)
+static void engine(struct bench *b, unsigned tests, const char *device, bool channel)
 {
     bool throughput = tests & 1u << TEST_THROUGHPUT, latency = tests & 1u << TEST_LATENCY;
 
-    if (!(tests & (1u << TEST_THROUGHPUT | 1u << TEST_LATENCY | 1u << TEST_IOTLB)))
-        return;
-    if (bench_is_channel(b, device)) {
+    if (channel) {
         if (!b->given[BENCH_LENGTH])
             parse_list("4K,64K", BENCH_LENGTH, &b->list[BENCH_LENGTH]);
         if (throughput || latency)
             bench_channel(b, device, throughput, latency);
+        if (tests & 1u << TEST_IOTLB)
+            bench_note(&b->result, "iotlb of %s: only network controllers are put to that", device);
         return;
     }
     bench_net(b, device, throughput, latency, tests & 1u << TEST_IOTLB);
@@ -228,7 +259,10 @@ static void engine(struct bench *b, unsigned tests, const char *device)
 
 static void measure(struct bench *b, unsigned tests)
 {
+    bool *channel = bench_alloc(NULL, b->n_devices * sizeof *channel);
+
     default_lists(b);
+    keep_devices(b, channel);
     b->steps = count_steps(b, tests);
     describe(&b->result);
     if (tests & 1u << TEST_MAP)
@@ -236,7 +270,8 @@ static void measure(struct bench *b, unsigned tests)
     if (tests & 1u << TEST_COPY)
         map_or_copy(b, "4K,64K,1M,16M", bench_copy);
     for (unsigned d = 0; d < b->n_devices; d++)
-        engine(b, tests, b->devices[d]);
+        engine(b, tests, b->devices[d], channel[d]);
+    free(channel);
     if (b->interactive)
         fputs("\r\033[K", stderr);
 }
@@ -294,8 +329,13 @@ static int compare(char **files, const struct output *out)
     int status = bench_load(files[0], &r[0]) | bench_load(files[1], &r[1]);
 
     if (!status) {
-        bench_compare(&r[0], &r[1], files[0], files[1], stdout);
-        if (out->html) {
+        bool page = out->html && strcmp(out->html, "-") == 0;
+
+        if (page)
+            bench_html(both, names, 2, stdout);
+        else
+            bench_compare(&r[0], &r[1], files[0], files[1], stdout);
+        if (out->html && !page) {
             FILE *f = fopen(out->html, "we");
 
             if (f)
@@ -394,6 +434,8 @@ static int parse(int argc, char **argv, struct bench *b, unsigned *tests, struct
     }
     if (out->compare && argc - optind != 2)
         return tool_usage(cmd, "--compare: expected two files of --json");
+    if (out->compare && (out->json || out->csv || out->svg))
+        return tool_usage(cmd, "--compare: of two results there is a table, or --html");
     return 0;
 }
 
@@ -422,11 +464,13 @@ static int run(int argc, char **argv)
     }
     measure(&b, tests);
     if (b.result.n_rows == 0) {
+        if (b.result.n_notes == 0)
+            fputs("weir: nothing was measured\n", stderr);
         for (size_t i = 0; i < b.result.n_notes; i++)
             fprintf(stderr, "weir: not measured: %s\n", b.result.notes[i]);
         status = 1;
     } else {
-        status = put_out(&b.result, &out);
+        status = put_out(&b.result, &out) | b.failed;
     }
     bench_result_free(&b.result);
     return status;

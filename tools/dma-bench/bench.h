@@ -72,16 +72,22 @@ struct bench {
     bool by_default;    /* nobody named them */
     unsigned iova_bits; /* of the device that memory is made for; 0: as usual */
     bool interactive;   /* progress goes to a terminal */
+    bool failed;        /* a device is not there, or data was not what it should be */
     unsigned step, steps;
     struct bench_result result;
     uint64_t seed;
 };
+
+/* Value number i of a list; BENCH_NONE of one without any. */
+uint64_t bench_value(const struct bench *b, enum bench_var v, unsigned i);
 
 uint64_t bench_now(void);                /* ns */
 void *bench_alloc(void *p, size_t size); /* realloc() that does not fail: the command ends */
 
 /* What is being measured, on a terminal. */
 void bench_progress(struct bench *b, const char *fmt, ...) WEIR_PRINTF(2, 3);
+/* A note that makes the command fail. */
+void bench_fail(struct bench *b, const char *fmt, ...) WEIR_PRINTF(2, 3);
 /* Something that could not be measured. The same text is kept once. */
 void bench_note(struct bench_result *r, const char *fmt, ...) WEIR_PRINTF(2, 3);
 /* One with the reason that the library gives. */
@@ -108,7 +114,6 @@ struct weir_arena *bench_arena(struct bench *b, struct weir *w, uint64_t bytes, 
 void bench_map(struct bench *b);
 void bench_copy(struct bench *b);
 void bench_channel(struct bench *b, const char *device, bool throughput, bool latency);
-bool bench_is_channel(struct bench *b, const char *device); /* not a network controller */
 void bench_net(struct bench *b, const char *device, bool throughput, bool latency, bool iotlb);
 
 /* Output; FILE "-" is standard output. 0, or 1 after saying what went wrong. */

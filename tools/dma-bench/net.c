@@ -179,7 +179,8 @@ static int open_net(struct net *n, struct bench *b, const struct setup *s, struc
         struct weir_pkt *p = weir_pkt_alloc(n->cache);
 
         if (!p) {
-            weir_fail(e, -1, "bench", "take %u packets\nthe pool has no more", s->packets);
+            weir_fail(e, -1, "bench", "take %u packets\nthe pool has no more\n--ring, with less",
+                      s->packets);
             goto fail;
         }
         make_frame(n, p, i);
@@ -247,25 +248,22 @@ static unsigned turn(struct net *n, uint32_t window, unsigned check_each)
 static int run_frames(struct net *n, uint32_t window, uint64_t frames, uint64_t time_ns,
                       unsigned check_each, struct weir_error *e)
 {
-    uint64_t start = bench_now(), last = start, from = n->received;
+    uint64_t start = bench_now(), last = start, from = n->received, then = from;
 
     for (;;) {
-        unsigned got = turn(n, window, check_each);
-
-        if (n->turns % 16 == 0 || got == 0) {
+        if (turn(n, window, check_each) == 0 || n->turns % 16 == 0) {
             uint64_t now = bench_now();
 
             if (now - start >= time_ns && n->received - from >= frames)
                 return 0;
-            if (got)
+            if (n->received != then)
                 last = now;
             else if (now - last > STALL_NS)
                 return weir_fail(e, -1, "bench",
                                  "have frames come back\nof %llu that were sent %llu came, and "
                                  "none for 2 s\nplug in a loopback; a model takes ?wire=loopback",
                                  (unsigned long long)n->sent, (unsigned long long)n->received);
-        } else if (got) {
-            last = start > last ? start : last;
+            then = n->received;
         }
     }
 }
@@ -310,8 +308,8 @@ static bool finish(struct net *n, const char *what, const struct setup *s)
         return false;
     }
     if (n->bad) {
-        bench_note(&b->result, "%s of %s: %llu of the frames that were checked came back damaged",
-                   what, s->device, (unsigned long long)n->bad);
+        bench_fail(b, "%s of %s: %llu of the frames that were checked came back damaged", what,
+                   s->device, (unsigned long long)n->bad);
         return false;
     }
     return true;
@@ -413,7 +411,9 @@ static void latency(struct bench *b, struct setup s)
             now = bench_now();
         }
         if (n.received == before) {
-            r = weir_fail(&e, -1, "bench", "have a frame come back\nit did not within 2 s");
+            r = weir_fail(&e, -1, "bench",
+                          "have a frame come back\nit did not within 2 s\n"
+                          "plug in a loopback; a model takes ?wire=loopback");
             break;
         }
         us[n_us++] = (double)(now - start) / 1e3;
@@ -450,6 +450,12 @@ static void shuffle(struct net *n)
     }
 }
 
+/* Can it be given an IOTLB? A model in this process whose name does not ask for one itself. */
+static bool takes_iotlb(const char *device)
+{
+    return strncmp(device, "model:", 6) == 0 && !strstr(device, "iotlb=");
+}
+
 /* As many buffers as make up the footprint, used in turn. */
 static void footprint(struct bench *b, struct setup s, uint64_t bytes, uint64_t entries)
 {
@@ -457,6 +463,7 @@ static void footprint(struct bench *b, struct setup s, uint64_t bytes, uint64_t 
     double *samples = bench_alloc(NULL, 3 * b->reps * sizeof *samples);
     double *mpps = samples, *share = samples + b->reps, *per_frame = share + b->reps;
     struct weir_error e = {0};
+    struct weir_iotlb_stats stats = {0};
     char name[160];
     unsigned done = 0;
     uint64_t all;
@@ -464,7 +471,7 @@ static void footprint(struct bench *b, struct setup s, uint64_t bytes, uint64_t 
     bool counted = false;
 
     snprintf(name, sizeof name, "%s", s.device);
-    if (strncmp(name, "model:", 6) == 0 && !strstr(name, "iotlb="))
+    if (takes_iotlb(name))
         snprintf(name, sizeof name, "%s%ciotlb=%llu", s.device, strchr(s.device, '?') ? '&' : '?',
                  (unsigned long long)entries);
     const char *plain = s.device;
@@ -520,7 +527,8 @@ static void footprint(struct bench *b, struct setup s, uint64_t bytes, uint64_t 
                            "weir model --iotlb",
                            plain);
         } else if (counted) {
-            row.var[BENCH_IOTLB] = entries;
+            weir_model_iotlb(n.model, &stats);
+            row.var[BENCH_IOTLB] = stats.entries;
             row.higher = false;
             snprintf(row.metric, sizeof row.metric, "misses");
             snprintf(row.unit, sizeof row.unit, "%%");
@@ -534,11 +542,6 @@ static void footprint(struct bench *b, struct setup s, uint64_t bytes, uint64_t 
     }
     free(samples);
     close_net(&n);
-}
-
-static uint64_t value(const struct bench *b, enum bench_var v, unsigned i)
-{
-    return b->list[v].n ? b->list[v].v[i] : BENCH_NONE;
 }
 
 /* The product of all lists; a list without values counts once. */
@@ -555,12 +558,12 @@ static void each(struct bench *b, const char *device, bool tput, bool lat)
                     for (unsigned k = 0; k < n[BENCH_BURST]; k++) {
                         const struct setup s = {
                             .device = device,
-                            .page = value(b, BENCH_PAGE, p),
-                            .node = value(b, BENCH_NODE, o),
-                            .frame = (unsigned)value(b, BENCH_FRAME, f),
-                            .ring = (unsigned)value(b, BENCH_RING, r),
-                            .burst = (unsigned)value(b, BENCH_BURST, k),
-                            .room = value(b, BENCH_FRAME, f) > 2048 ? 16384 : 2048,
+                            .page = bench_value(b, BENCH_PAGE, p),
+                            .node = bench_value(b, BENCH_NODE, o),
+                            .frame = (unsigned)bench_value(b, BENCH_FRAME, f),
+                            .ring = (unsigned)bench_value(b, BENCH_RING, r),
+                            .burst = (unsigned)bench_value(b, BENCH_BURST, k),
+                            .room = bench_value(b, BENCH_FRAME, f) > 2048 ? 16384 : 2048,
                         };
 
                         if (tput)
@@ -570,21 +573,36 @@ static void each(struct bench *b, const char *device, bool tput, bool lat)
                     }
 }
 
+/* The wall, for all combinations of what makes a difference to it. */
+static void footprints(struct bench *b, const char *device)
+{
+    static const struct bench_list small = {.v = {64}, .n = 1}, none = {.n = 1};
+    const struct bench_list *pages = &b->list[BENCH_PAGE], *bytes = &b->list[BENCH_FOOTPRINT];
+    const struct bench_list *rings = b->given[BENCH_RING] ? &b->list[BENCH_RING] : &small;
+    const struct bench_list *entries = takes_iotlb(device) ? &b->list[BENCH_IOTLB] : &none;
+    unsigned n_nodes = b->list[BENCH_NODE].n ? b->list[BENCH_NODE].n : 1;
+
+    for (unsigned p = 0; p < pages->n; p++)
+        for (unsigned o = 0; o < n_nodes; o++)
+            for (unsigned r = 0; r < rings->n; r++)
+                for (unsigned t = 0; t < entries->n; t++)
+                    for (unsigned f = 0; f < bytes->n; f++) {
+                        const struct setup s = {
+                            .device = device,
+                            .page = pages->v[p],
+                            .node = bench_value(b, BENCH_NODE, o),
+                            .ring = (unsigned)rings->v[r],
+                            .burst = 32,
+                        };
+
+                        footprint(b, s, bytes->v[f], entries->v[t]);
+                    }
+}
+
 void bench_net(struct bench *b, const char *device, bool tput, bool lat, bool iotlb)
 {
     if (tput || lat)
         each(b, device, tput, lat);
-    for (unsigned p = 0; iotlb && p < b->list[BENCH_PAGE].n; p++)
-        for (unsigned t = 0; t < b->list[BENCH_IOTLB].n; t++)
-            for (unsigned f = 0; f < b->list[BENCH_FOOTPRINT].n; f++) {
-                const struct setup s = {
-                    .device = device,
-                    .page = value(b, BENCH_PAGE, p),
-                    .node = value(b, BENCH_NODE, 0),
-                    .ring = b->given[BENCH_RING] ? (unsigned)value(b, BENCH_RING, 0) : 64,
-                    .burst = 32,
-                };
-
-                footprint(b, s, value(b, BENCH_FOOTPRINT, f), value(b, BENCH_IOTLB, t));
-            }
+    if (iotlb)
+        footprints(b, device);
 }

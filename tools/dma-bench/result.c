@@ -17,8 +17,11 @@ void *bench_alloc(void *p, size_t size)
     return q;
 }
 
-static void keep_note(struct bench_result *r, char *text)
+static void keep_note(struct bench_result *r, const char *fmt, va_list ap)
 {
+    char *text = bench_alloc(NULL, 1024);
+
+    vsnprintf(text, 1024, fmt, ap);
     for (size_t i = 0; i < r->n_notes; i++) {
         if (strcmp(r->notes[i], text) == 0) {
             free(text);
@@ -31,13 +34,21 @@ static void keep_note(struct bench_result *r, char *text)
 
 void bench_note(struct bench_result *r, const char *fmt, ...)
 {
-    char *text = bench_alloc(NULL, 1024);
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(text, 1024, fmt, ap);
+    keep_note(r, fmt, ap);
     va_end(ap);
-    keep_note(r, text);
+}
+
+void bench_fail(struct bench *b, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    keep_note(&b->result, fmt, ap);
+    va_end(ap);
+    b->failed = true;
 }
 
 void bench_note_error(struct bench *b, const char *what, const struct weir_error *e)

@@ -6,7 +6,7 @@
 
 static int digits(double v)
 {
-    return v >= 100 || v == 0 ? 1 : v >= 1 ? 3 : 5;
+    return v >= 100 || v == 0 ? 1 : v >= 1 ? 3 : v >= 0.01 ? 5 : 9;
 }
 
 /* Rows of one test and target make a group. */

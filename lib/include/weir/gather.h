@@ -45,6 +45,10 @@ struct weir_gathered {
  * IOMMU's larger pages fit there if they do anywhere. Memory that an arena has mapped already is
  * mapped a second time, and counts twice against the limit on locked memory.
  *
+ * Until weir_dma_ungather() the pieces must stay where they are: neither freed nor shrunk away, nor
+ * the space closed with its last device. Nobody looks after that, and one of two copies of @a out
+ * takes out whatever is in its place after the other.
+ *
  * @param iova_bits width of the device, 1 to 64
  * @param prot      enum weir_prot
  * @return -EINVAL "gather-pieces" for pieces that do not fit together, -ENOTSUP "gather-no-iommu"

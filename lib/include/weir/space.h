@@ -85,7 +85,7 @@ struct weir_space_info {
     const struct weir_iova_range *ranges; /**< usable, sorted; valid until a device is attached */
     unsigned n_ranges;
     unsigned iova_bits; /**< width of the highest usable address */
-    uint64_t max_maps;  /**< 0: no limit, or none that is known */
+    uint64_t max_maps;  /**< UINT64_MAX: no limit, or none that is known */
     uint64_t maps;      /**< mappings now */
     uint64_t bytes;     /**< mapped now */
     unsigned devices;   /**< in the space now */
