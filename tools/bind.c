@@ -4,8 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -245,31 +243,8 @@ static void unpersist(const struct job *j, const struct weir_function *f)
 
 /* ---- what may be taken ---- */
 
-/* An address on an interface that is down shows in no file of /proc. */
-static bool has_address(const char *interfaces)
-{
-    struct ifaddrs *list;
-    bool found = false;
-
-    if (getifaddrs(&list))
-        return false;
-    for (struct ifaddrs *a = list; a; a = a->ifa_next) {
-        const char *hit = strstr(interfaces, a->ifa_name);
-        size_t len = strlen(a->ifa_name);
-
-        if (a->ifa_addr && a->ifa_addr->sa_family == AF_INET && hit &&
-            (hit == interfaces || hit[-1] == ' ') && (!hit[len] || strchr(",:", hit[len])))
-            found = true;
-    }
-    freeifaddrs(list);
-    return found;
-}
-
 static int allowed(const struct job *j, const struct weir_function *f)
 {
-    bool busy =
-        f->use & WEIR_USE_BUSY || (!j->root && f->use & WEIR_USE_NET && has_address(f->used_by));
-
     if (f->bridge) {
         fprintf(stderr,
                 "weir: %s is a bridge: it needs no driver of ours, and cannot be used\n"
@@ -277,7 +252,7 @@ static int allowed(const struct job *j, const struct weir_function *f)
                 f->name);
         return 1;
     }
-    if (!busy)
+    if (!(f->use & WEIR_USE_BUSY))
         return 0;
     if (f->use & WEIR_USE_ROOT)
         fprintf(stderr,

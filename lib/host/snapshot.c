@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "lib/host/filter.h"
 #include "lib/host/snapshot.h"
 
 #include <errno.h>
@@ -193,13 +194,25 @@ static void escaped(FILE *f, const char *s)
 int weir_snapshot_save(const struct weir_table *t, FILE *f, struct weir_error *e)
 {
     static const char *const marks[] = {" = ", " -> ", "/", " !"};
+    static const char net[] = "/sys/class/net/";
+    const size_t skip = sizeof(net) - 1;
+    const char *last = NULL;
+    unsigned macs = 0;
 
     fputs(MAGIC "\n", f);
     for (unsigned i = 0; i < t->n; i++) {
         const struct weir_entry *entry = &t->entries[i];
+        const char *path = entry->path;
 
+        /* An interface named after its hardware address gets a number for that. */
+        if (strncmp(path, net, skip) == 0 && weir_filter_names_mac(path + skip)) {
+            macs += last && strncmp(path, last, skip + 15) != 0;
+            last = path;
+            fprintf(f, "%.*s-%u", (int)skip + 3, path, macs);
+            path += skip + 15;
+        }
         /* A blank ends the path. */
-        for (const char *s = entry->path, *blank; *s; s = blank + 1) {
+        for (const char *s = path, *blank; *s; s = blank + 1) {
             char part[WEIR_TABLE_MAX_PATH + 1];
             size_t n = strcspn(s, " ");
 

@@ -35,23 +35,8 @@ static void note(struct weir_host *h, int index, const char *name, unsigned use,
         f->used_by = kept;
 }
 
-/* Is word one of the lines of text? */
-static bool has_line(const char *text, const char *word)
-{
-    size_t len = strlen(word);
-
-    for (; text && *text; text += strcspn(text, "\n"), text += *text == '\n') {
-        if (strncmp(text, word, len) == 0 && (text[len] == '\n' || !text[len]))
-            return true;
-    }
-    return false;
-}
-
 static void net(struct weir_host *h)
 {
-    const char *routes = weir_host_text(h, "/proc/self/net/route");
-    const char *inet6 = weir_host_text(h, "/proc/self/net/if_inet6");
-
     for (unsigned i = weir_table_from(&h->table, SYS_NET), n = 0; i < h->table.n; i++) {
         const struct weir_entry *e = &h->table.entries[i];
         const char *rest, *name, *how = "";
@@ -70,16 +55,16 @@ static void net(struct weir_host *h)
             use |= WEIR_USE_UP; /* IFF_UP */
             how = "up";
         }
-        if (has_line(routes, name) || has_line(inet6, name)) {
-            use |= WEIR_USE_ADDRESS;
-            how = "has an address";
-        } else {
-            char path[64 + 256];
+        /* Marks that collect.c makes; there are no such files. */
+        for (unsigned k = 0; k < 2; k++) {
+            static const char *const marks[][2] = {{"upper", "in a bridge, bond or VLAN"},
+                                                   {"inet", "has an address"}};
+            char path[sizeof(SYS_NET) + 256];
 
-            snprintf(path, sizeof(path), SYS_NET "%s/master", name);
+            snprintf(path, sizeof(path), SYS_NET "%s/%s", name, marks[k][0]);
             if (weir_table_find(&h->table, path)) {
                 use |= WEIR_USE_ADDRESS;
-                how = "in a bridge or bond";
+                how = marks[k][1];
             }
         }
         note(h, weir_function_in_path(h, e->value), name, use, how);
