@@ -47,6 +47,9 @@ static void interfaces_down(struct weir_report *r, const struct weir_function *f
         name = weir_entry_in(e, dir, &len, &rest);
         if (!name)
             break;
+        /* Names may hold what a shell makes something else of. */
+        if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-") != len)
+            continue;
         if (!*rest && weir_function_in_path(r->h, e->value) == weir_function_index(r->h, f))
             weir_report_add(r->fix, "ip link set dev %s down", name);
     }

@@ -117,7 +117,9 @@ int weir_snapshot_parse(struct weir_table *t, char *text, size_t len, const char
         }
         r = line(t, at);
         if (r == -ENOMEM || r == -E2BIG)
-            return weir_fail(e, r, "host-too-large", "read the snapshot %s\nit holds too much\n",
+            return weir_fail(e, r, "host-too-large",
+                             "read the snapshot %s\nit holds too much\n"
+                             "ask for a file that nobody edited",
                              name);
         if (r)
             goto bad;

@@ -544,6 +544,42 @@ def case_snapshot_errors(b):
     assert b.weir('groups', '--snapshot', '/dev/zero', status=1)
 
 
+def case_hostile_names(b):
+    """What a file says is neither a command, nor a line, nor steers a terminal."""
+    path = os.path.join(b.folder, 'names')
+    b.weir('snapshot', '-o', path, '--root',
+           b.root(s.x540('6.1.0', (2, 2), nets=((('eth7', s.UP),), ()))))
+    with open(path, encoding='utf-8') as f:
+        good = f.read()
+    for old, new in ((f'{X0}/driver -> ixgbe', f'{X0}/driver -> a\\nreboot\\x1b[31m\\x9b"'),
+                     (f'{X0}/driver_override = (null)', f'{X0}/driver_override = a\\nreboot\\x1b[31m'),
+                     ('osrelease = 6.1.0', 'osrelease = 6.1.0\\x1b\\nreboot'),
+                     ('/sys/class/net/eth7', '/sys/class/net/a;reboot'),
+                     ('/sys/class/net/eth7', '/sys/class/net/a\\nreboot'),
+                     ('/sys/class/net/eth7', '/sys/class/net/$(reboot)')):
+        text = good.replace(old, new)
+        assert text != good, old
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(text)
+        out = b.weir('doctor', '--commands', '--snapshot', path, X0, status=1)
+        assert not re.search('^[^#\n]*reboot', out, re.M), out
+        for argv in (['groups'], ['groups', '--tree'], ['groups', '--explain', X0], ['groups', '--dot']):
+            out = b.weir(*argv, '--snapshot', path)
+            assert not re.search('[\x00-\x08\x0b-\x1f\x7f-\xff]', out), (argv, out)
+            if '--dot' in argv:
+                assert all(line.count('"') % 2 == 0 for line in out.splitlines()), out
+        for argv in (['groups', '--json'], ['doctor', '--json', X0]):
+            json.loads(b.weir(*argv, '--snapshot', path, status=int(argv[0] == 'doctor')))
+
+
+def case_long_lists(b):
+    """A function with more interfaces than a finding holds commands for: none is cut."""
+    m = s.x540('6.1.0', (2, 3), nets=(tuple((f'eth{n}', s.UP) for n in range(100, 200)), ()))
+    out = b.weir('doctor', '--commands', '--root', b.root(m), X0, status=1)
+    lines = [line for line in out.splitlines() if line.startswith('ip ')]
+    assert len(lines) > 10 and all(line.endswith(' down') for line in lines), lines
+
+
 def case_hostile_trees(b):
     assert 'No such file' in b.weir('groups', '--root', b.folder + '/none', status=1)
     root = os.path.join(b.folder, 'void')
