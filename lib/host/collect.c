@@ -25,6 +25,7 @@ struct reader {
     char *addressed;         /* lines: the names of interfaces that have an address */
     struct ifaddrs *ifaddrs; /* of this machine, NULL with a root */
     bool upper;
+    unsigned btrfs;
     char at[WEIR_TABLE_MAX_PATH + 1]; /* of the entry that is being added */
 };
 
@@ -228,8 +229,8 @@ static void each(struct reader *r, const char *path, visit_fn *visit)
 
 static void pci_device(struct reader *r, const struct folder *in, const char *name)
 {
-    static const char *const files[] = {"driver_override", "numa_node", "dma_mask_bits",
-                                        "sriov_numvfs", "sriov_totalvfs"};
+    static const char *const files[] = {"boot_vga",      "driver_override", "numa_node",
+                                        "dma_mask_bits", "sriov_numvfs",    "sriov_totalvfs"};
     static const char *const links[] = {"driver", "iommu_group", "iommu", "physfn"};
     char path[512], pieces[WEIR_CONFIG_TEXT] = "";
     struct folder dev = {path, open_at(r, in->fd, name, O_RDONLY | O_DIRECTORY)};
@@ -389,9 +390,18 @@ static void disk(struct reader *r, const struct folder *in, const char *name)
         return;
     link_in(r, in, name, false);
     text(r, below(path, in, name, "dev"), NULL);
-    if (starts(name, "dm-") || starts(name, "md")) {
+    if (starts(name, "dm-") || starts(name, "md") || starts(name, "bcache")) {
         each(r, below(path, in, name, "slaves"), name_only);
     }
+}
+
+/* A mounted btrfs may lie on more disks than mountinfo has. Its folder is named after its UUID. */
+static void btrfs(struct reader *r, const struct folder *in, const char *name)
+{
+    char path[512], record[32];
+
+    snprintf(record, sizeof(record), "/sys/fs/btrfs/%u", r->btrfs++);
+    each_in(r, below(path, in, name, "devices"), record, name_only);
 }
 
 /* The controllers of an NVMe subsystem whose disks belong to no one of them. */
@@ -479,6 +489,7 @@ static void everything(struct reader *r)
         {"/sys/devices/system/node", node},
         {"/sys/class/net", netdev},
         {"/sys/class/block", disk},
+        {"/sys/fs/btrfs", btrfs},
         {"/sys/devices/virtual/nvme-subsystem", subsystem},
         {"/dev/vfio", vfio_file},
     };

@@ -178,6 +178,8 @@ void weir_filter_mounts(char *text)
             n = snprintf(made, sizeof(made), "%s %s", copy + 5, where(point, point_len));
         else if (point_len == 1)
             n = snprintf(made, sizeof(made), "? /");
+        else if (strncmp(dash + 3, "zfs ", 4) == 0 || strncmp(dash + 3, "bcachefs ", 9) == 0)
+            n = snprintf(made, sizeof(made), "? *"); /* on disks that nothing here names */
         else
             continue;
         put_line(&o, made, (size_t)n);

@@ -222,6 +222,55 @@ def case_disk_controller_in_the_group(b):
         assert words in disk['evidence'], disk
 
 
+def case_disks_of_volumes(b):
+    """Not mounted by themselves, and yet in use: what volumes, btrfs and ZFS lie on."""
+    def machine(mounts='', **files):
+        m = s.disk_in_group(root_mount='9:2', root_source='/dev/sdb2')
+        m.dev('0000:02:00.1', '1b4b:9485', kind='sata', behind='0000:00:01.1', driver='ahci', group=1)
+        m.functions['0000:02:00.1'].disks = (('sdb', 9),)
+        m.files = files
+        root = b.root(m)
+        with open(root + '/proc/self/mountinfo', 'a', encoding='utf-8') as f:
+            f.write(mounts)
+        return root
+
+    def used(root):
+        out = b.weir('groups', '--json', '--root', root)
+        by = {f['device']: f['used_by'] for f in json.loads(out)['functions']}
+        assert by['0000:02:00.1'] == 'sdb2: /', by
+        found = json.loads(b.weir('doctor', '--json', '--root', root, X0, status=1))['findings']
+        assert not any('0000:02:00.1' in f['fix'] for f in found)
+        busy = 'group-member-in-use' in blocking(found)
+        assert busy != any('0000:02:00.0' in f['fix'] for f in found), found
+        assert ('in use' in b.weir('bind', '--dry-run', '--root', root, '0000:02:00.0',
+                                   status=int(busy), text=True)) == busy
+        return by['0000:02:00.0'] if busy else None
+
+    assert used(machine()) is None
+    volume = machine()
+    os.makedirs(volume + '/sys/devices/virtual/block/dm-0/slaves/sda2')
+    os.symlink('../../devices/virtual/block/dm-0', volume + '/sys/class/block/dm-0')
+    assert used(volume) == 'sda2: in a volume'
+    uuid = '/sys/fs/btrfs/01234567-89ab-cdef-0123-456789abcdef/devices/'
+    second = machine(**{uuid + 'sdb2': '', uuid + 'sda': '', '/sys/fs/btrfs/features/x': ''})
+    assert used(second) == 'sda: in a volume'
+    assert '01234567' not in b.weir('snapshot', '--root', second)
+    assert used(machine(mounts='40 22 0:44 / /tank rw - zfs tank rw\n')) == 'sda, perhaps a file system'
+
+
+def case_console(b):
+    m = s.x540('6.1.0', (2, 3))
+    m.dev('0000:01:00.2', '10de:1c82', kind='vga', behind='0000:00:01.0', multi=True, driver='nouveau', group=2)
+    m.files = {'/sys/devices/pci0000:00/0000:00:01.0/0000:01:00.2/boot_vga': '1\n'}
+    root = b.root(m)
+    assert 'in use (the console)' in b.weir('bind', '--root', root, '0000:01:00.2', status=1)
+    found = json.loads(b.weir('doctor', '--json', '--root', root, X0, status=1))['findings']
+    assert [f['device'] for f in find(found, 'group-member-in-use')] == ['0000:01:00.2']
+    assert not any('0000:01:00.2' in f['fix'] for f in found)
+    m.functions['0000:01:00.2'].driver = 'vfio-pci'
+    assert 'group-member-in-use' not in codes(b.doctor(m, X0))
+
+
 def case_override(b):
     found = b.doctor(s.override(), '0000:04:00.0')
     assert 'acs-override' in codes(found) and 'group-smaller' not in codes(found)

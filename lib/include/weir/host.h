@@ -95,14 +95,16 @@ enum {
 /** What the host does with a function at the moment. */
 enum {
     WEIR_USE_ROOT = 1,  /**< the root file system is on it, or nobody can tell that it is not */
-    WEIR_USE_MOUNT = 2, /**< a file system or swap space is on it */
+    WEIR_USE_MOUNT = 2, /**< a file system, swap space or volume is on it, or may be */
     WEIR_USE_DISK = 4,  /**< it has disks */
     WEIR_USE_ADDRESS =
         8,             /**< a network interface of it has an address, or a bridge or VLAN upon it */
     WEIR_USE_UP = 16,  /**< it has a network interface that is up */
     WEIR_USE_NET = 32, /**< it has a network interface */
+    WEIR_USE_CONSOLE = 64, /**< it is the display that firmware chose, on a driver of the host */
     /** What makes taking it away from the host a loss. */
-    WEIR_USE_BUSY = WEIR_USE_ROOT | WEIR_USE_MOUNT | WEIR_USE_ADDRESS | WEIR_USE_UP,
+    WEIR_USE_BUSY =
+        WEIR_USE_ROOT | WEIR_USE_MOUNT | WEIR_USE_ADDRESS | WEIR_USE_UP | WEIR_USE_CONSOLE,
 };
 
 /** A PCI function. References to others are indexes for weir_host_function(), -1 for none. */
