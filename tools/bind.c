@@ -686,6 +686,10 @@ static int run(enum what what, const struct command *cmd, int argc, char **argv)
         return tool_usage(cmd, "which device? weir groups lists them");
     if (j.vfs >= 0 && j.group)
         return tool_usage(cmd, "--vfs or --group, not both");
+    for (int i = optind; i < argc; i++) {
+        if (!host_name(cmd, argv[i]))
+            return 2;
+    }
     j.root = choice.root;
     j.host = host_open(&choice, &err);
     if (!j.host)

@@ -319,7 +319,8 @@ void weir_check_isolation(struct weir_report *r)
         weir_report_file(r, "/proc/cmdline");
         weir_report_what(
             r, "the kernel's view of ACS is overridden: isolation is claimed, not verified");
-        weir_report_add(r->fix, "sed -i -E 's/pcie_acs_override=[^ \"]* ?//' /etc/default/grub");
+        weir_report_add(r->fix,
+                        "sed -i -E 's/pcie_acs_override=[a-z0-9,:]* ?//' /etc/default/grub");
         weir_report_add(r->fix, "update-grub");
         weir_report_add(r->fix, "reboot");
         weir_report_say(r, FINDING_OVERRIDE);

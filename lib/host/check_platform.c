@@ -65,7 +65,7 @@ static void iommu(struct weir_report *r)
     } else if (strcmp(m->table, "DMAR") == 0 && !parameter(r->h, "intel_iommu=on")) {
         weir_report_what(r, "the IOMMU is not turned on: intel_iommu=on is missing");
         weir_report_add(r->fix,
-                        "sed -i 's/^GRUB_CMDLINE_LINUX_DEFAULT=\"/&intel_iommu=on /' " GRUB);
+                        "sed -i 's/^GRUB_CMDLINE_LINUX_DEFAULT=[^a-z]/&intel_iommu=on /' " GRUB);
         weir_report_add(r->fix, "update-grub");
         weir_report_add(r->fix, "reboot");
         weir_report_say(r, FINDING_IOMMU_PARAMETER);

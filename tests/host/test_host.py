@@ -181,7 +181,20 @@ def case_no_such_device(b):
 def case_no_groups(b):
     found = b.doctor(s.no_groups(), X0)
     assert blocking(found)[:2] == ['iommu-parameter', 'groups-empty']
-    assert 'intel_iommu=on' in find(found, 'iommu-parameter')[0]['fix']
+    # However the line is quoted, it says afterwards what it should.
+    for command, lines in ((find(found, 'iommu-parameter')[0]['fix'],
+                            (('"quiet"', '"intel_iommu=on quiet"'), ("'quiet'", "'intel_iommu=on quiet'"),
+                             ('""', '"intel_iommu=on "'))),
+                           (find(b.doctor(s.override(), ready=True), 'acs-override')[0]['fix'],
+                            (("'quiet pcie_acs_override=id:1af4:1000,downstream'", "'quiet '"),
+                             ('"pcie_acs_override=downstream quiet"', '"quiet"')))):
+        for before, after in lines:
+            grub = os.path.join(b.folder, 'grub')
+            with open(grub, 'w', encoding='utf-8') as f:
+                f.write(f'GRUB_CMDLINE_LINUX_DEFAULT={before}\n')
+            subprocess.run(['sh', '-ec', command.splitlines()[0].replace('/etc/default/grub', grub)], check=True)
+            with open(grub, encoding='utf-8') as f:
+                assert f.read() == f'GRUB_CMDLINE_LINUX_DEFAULT={after}\n', before
     assert blocking(b.doctor(s.no_groups(table=None)))[:2] == ['iommu-no-table', 'groups-empty']
     assert blocking(b.doctor(s.no_groups(cmdline='intel_iommu=off')))[0] == 'iommu-disabled'
     assert blocking(b.doctor(s.no_groups(cmdline='iommu=off')))[0] == 'iommu-disabled'
@@ -364,6 +377,17 @@ def case_root_complex(b):
     assert b.explain(s.root_complex(), '0000:00:1f.3')['0000:00:1f.2']['code'] == 'multifunction'
 
 
+def case_functions_above_seven(b):
+    """By ARI a device has functions 8 and up, which look like function 0 of another device."""
+    m = Machine()
+    m.port('0000:00:1c.0', bus=5, acs=(ACS_ALL, ACS_ALL), group=1, ident='8086:6f02')
+    for name, multi in (('0000:05:00.0', True), ('0000:05:01.0', False), ('0000:05:01.1', False)):
+        m.dev(name, '15b3:1017', behind='0000:00:1c.0', ari=True, multi=multi, group=2 + (name[-4] == '1'))
+    groups = b.groups(m)
+    assert groups['0000:05:01.0']['derived'] == groups['0000:05:01.1']['derived'], groups
+    assert groups['0000:05:00.0']['derived'] != groups['0000:05:01.0']['derived'], 'the kernel asks by slot'
+
+
 def case_known_aliases(b):
     m = Machine()
     m.port('0000:00:1c.0', bus=5, acs=(ACS_ALL, ACS_ALL), group=1, ident='8086:6f02')
@@ -397,6 +421,9 @@ def case_steps(b):
     assert found(ready(cap='d2008c40260462')) == [], '39 bits are enough for a processor of 39'
     assert found(ready(cap='d2008c401f0462')) == ['iommu-narrow']
     assert found(ready(disable_hugepages='Y')) == ['type1-disable-hugepages']
+    limit = ready(files={'/sys/module/vfio_iommu_type1/parameters/dma_entry_limit': '65535\n'})
+    few = b.doctor(limit, X0, ready=True, more=('--memory', '256G'))
+    assert find(few, 'dma-entry-limit')[0]['fix'].startswith('echo 131072 >'), few
     assert found(ready(files={'/sys/module/vfio/parameters/enable_unsafe_noiommu_mode': 'Y\n'})) == \
         ['noiommu']
     m = ready(files={'/dev/vfio/vfio': '', '/dev/vfio/2': ''}, uid=1234)
@@ -862,9 +889,12 @@ def case_wrong_use(b):
                  ['doctor', '--nonsense']):
         b.weir(*argv, status=2)
     root = b.root(s.plx())
-    assert 'no PCI function' in b.weir('groups', '--root', root, 'nonsense', status=1)
-    out = b.weir('doctor', '--root', root, 'x' * 300, status=1)
-    assert 'device-missing' in out
+    for argv in (['groups'], ['groups', '--explain'], ['doctor'], ['doctor', '--json'], ['bind'], ['unbind'], ['restore']):
+        for name in ('nonsense', 'x' * 300, '', 'model:x540', 'vfio-user:/run/x', '0000:04:00.0?iommu=type1',
+                     '/dev/uio0', '0000:04:99.0'):
+            out = b.weir(*argv, '--root', root, name, status=2)
+            assert 'only PCI functions have IOMMU groups' in out, (argv, name, out)
+        b.weir(*argv, '--root', root, '0000:09:00.0', status=1)
 
 
 def case_shapes(b):
