@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define OPTIONS_USAGE                                                                              \
@@ -178,51 +177,34 @@ static bool recall(const struct job *j, const struct weir_function *f, struct st
 
 /* ---- for the next boots ---- */
 
-static int driverctl(const char *verb, const char *device, const char *driver)
+/* Where it is written: the file in which driverctl keeps what it has to do at boot, or a rule for
+ * udev. driverctl itself is not called: it takes the device from its driver each time. */
+static const char *kept_path(const struct weir_function *f, bool driverctl, char out[128])
 {
-    int status;
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        execlp("driverctl", "driverctl", "--noprobe", verb, device, driver, (char *)NULL);
-        _exit(127);
-    }
-    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
-                   WEXITSTATUS(status) == 0
-               ? 0
-               : -EIO;
-}
-
-static bool have_driverctl(const struct job *j)
-{
-    return !j->root && (there(j, "/usr/sbin/%s", "driverctl") || there(j, "/sbin/%s", "driverctl"));
-}
-
-static const char *rule_path(const struct weir_function *f, char out[128])
-{
-    snprintf(out, 128, "/etc/udev/rules.d/70-weir-%s.rules", f->name);
+    snprintf(out, 128, driverctl ? "/etc/driverctl.d/pci-%s" : "/etc/udev/rules.d/70-weir-%s.rules",
+             f->name);
     return out;
 }
 
 static int persist(const struct job *j, const struct weir_function *f)
 {
+    bool driverctl = there(j, "/usr/sbin/%s", "driverctl") || there(j, "/sbin/%s", "driverctl");
     char path[128], file[512];
     FILE *out;
 
-    if (have_driverctl(j)) {
-        printf("%s: persistent by: driverctl --noprobe set-override %s %s\n", f->name, f->name,
-               j->driver);
-        return j->dry ? 0 : driverctl("set-override", f->name, j->driver);
-    }
-    full(j, rule_path(f, path), file);
-    printf("%s: persistent by the udev rule %s\n", f->name, file);
+    full(j, kept_path(f, driverctl, path), file);
+    printf("%s: persistent by %s %s\n", f->name, driverctl ? "driverctl's" : "the udev rule", file);
     if (j->dry)
         return 0;
     make_folders(file);
     out = fopen(file, "we");
     if (!out)
         return -errno;
-    fprintf(out,
+    if (driverctl)
+        fprintf(out, "%s\n", j->driver);
+    else
+        fprintf(
+            out,
             "# written by weir bind --persist; weir restore %s removes it\n"
             "ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"%s\", ATTR{driver_override}=\"%s\", "
             "RUN{builtin}+=\"kmod load %s\"\n",
@@ -230,24 +212,21 @@ static int persist(const struct job *j, const struct weir_function *f)
     return fclose(out) ? -errno : 0;
 }
 
-/* Returns whether there was anything. */
-static bool unpersist(const struct job *j, const struct weir_function *f)
+/* Is anything written? With goes, it is no more. */
+static bool persistent(const struct job *j, const struct weir_function *f, bool goes)
 {
     char path[128], file[512];
     bool found = false;
 
-    if (there(j, "%s", rule_path(f, path))) {
+    for (unsigned i = 0; i < 2; i++) {
+        if (!there(j, "%s", kept_path(f, i, path)))
+            continue;
         found = true;
-        printf("%s: the udev rule %s goes\n", f->name, full(j, path, file));
+        if (!goes)
+            continue;
+        printf("%s: %s goes\n", f->name, full(j, path, file));
         if (!j->dry)
             unlink(file);
-    }
-    snprintf(path, sizeof path, "/etc/driverctl.d/pci-%s", f->name);
-    if (there(j, "%s", path) && have_driverctl(j)) {
-        found = true;
-        printf("%s: driverctl forgets it\n", f->name);
-        if (!j->dry)
-            driverctl("unset-override", f->name, NULL);
     }
     return found;
 }
@@ -440,7 +419,7 @@ static int restore_one(struct job *j, const struct weir_function *f)
     if (remembered && *was.driver && strcmp(f->driver, was.driver) != 0 &&
         no_driver(j, f, was.driver))
         return 1;
-    if (!unpersist(j, f) && !remembered) {
+    if (!persistent(j, f, true) && !remembered) {
         fprintf(stderr,
                 "weir: restore %s: nothing is remembered of it in %s\n"
                 "  try: weir bind --driver NAME %s\n",
@@ -506,14 +485,12 @@ static int whole_group(struct job *j, const struct weir_function *f)
     for (unsigned i = 0; i < g->n_members; i++) {
         const struct weir_function *m = weir_host_function(j->host, g->members[i]);
         struct state was;
-        char path[128];
 
         if (m->bridge)
             continue;
         /* Others need not be used, so what does not block stays as it is. */
-        if (m != f &&
-            (j->what == RESTORE ? !recall(j, m, &was) && !there(j, "%s", rule_path(m, path))
-                                : !weir_function_blocks(j->host, m)))
+        if (m != f && (j->what == RESTORE ? !recall(j, m, &was) && !persistent(j, m, false)
+                                          : !weir_function_blocks(j->host, m)))
             continue;
         /* Nothing is taken if one of them may not be. */
         if (j->what != RESTORE && *m->driver && !weir_function_vfio(m))

@@ -840,6 +840,18 @@ def case_restore_after_a_reboot(b):
     assert 'nothing is remembered' in b.weir('restore', '--root', root, X0, status=1)
 
 
+def case_persist_through_driverctl(b):
+    root = b.root(s.x540('6.1.0', (2, 2)))
+    os.makedirs(root + '/usr/sbin')
+    with open(root + '/usr/sbin/driverctl', 'w', encoding='utf-8') as f:
+        f.write('#!/bin/false\n')
+    assert 'driverctl' in b.weir('bind', '--persist', '--root', root, X0)
+    assert read(root, f'/etc/driverctl.d/pci-{X0}') == 'vfio-pci\n'
+    assert not os.path.exists(root + '/etc/udev/rules.d')
+    b.weir('restore', '--root', root, X0)
+    assert os.listdir(root + '/etc/driverctl.d') == []
+
+
 def case_nothing_is_left_without_a_driver(b):
     """For a driver that is not there, or does not take it, a device is not taken from its own."""
     m = s.x540('6.1.0', (2, 3), vfio=False)
