@@ -233,6 +233,28 @@ static bool persistent(const struct job *j, const struct weir_function *f, bool 
 
 /* ---- what may be taken ---- */
 
+/* A program has it open: the kernel would wait for that to end, and the command with it. The group
+ * can be opened once, and not while one of its devices is open by itself. */
+static bool held(const struct job *j, const struct weir_function *f)
+{
+    char path[32];
+    int fd;
+
+    if (j->root || j->dry || j->force || f->group < 0 || !weir_function_vfio(f))
+        return false;
+    snprintf(path, sizeof path, "/dev/vfio/%d", f->group);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 || errno != EBUSY)
+        return false;
+    fprintf(
+        stderr,
+        "weir: %s: a program uses its IOMMU group\n  try: end it; fuser -v /dev/vfio/* names it\n",
+        f->name);
+    return true;
+}
+
 static int allowed(const struct job *j, const struct weir_function *f)
 {
     if (f->bridge) {
@@ -242,6 +264,8 @@ static int allowed(const struct job *j, const struct weir_function *f)
                 f->name);
         return 1;
     }
+    if (held(j, f))
+        return 1;
     if (!(f->use & WEIR_USE_BUSY))
         return 0;
     if (f->use & WEIR_USE_ROOT)
@@ -416,6 +440,8 @@ static int restore_one(struct job *j, const struct weir_function *f)
     int err;
 
     strcpy(name, f->name);
+    if ((!remembered || strcmp(f->driver, was.driver) != 0) && held(j, f))
+        return 1;
     if (remembered && *was.driver && strcmp(f->driver, was.driver) != 0 &&
         no_driver(j, f, was.driver))
         return 1;

@@ -9,7 +9,6 @@
 #define SYS_NET   "/sys/class/net/"
 #define SYS_BLOCK "/sys/class/block/"
 #define SYS_NVME  "/sys/devices/virtual/nvme-subsystem/"
-#define SYS_BTRFS "/sys/fs/btrfs/"
 #define IN_VOLUME "in a volume"
 
 /* Note that name hangs on a function, and how. Out of memory shows as a missing name only. */
@@ -196,23 +195,18 @@ static void disks(struct weir_host *h)
             put_on(h, name, WEIR_USE_MOUNT, "swap", &steps);
     }
     /* What volumes, arrays and file systems of several disks hold, mounted or not. */
-    for (unsigned i = weir_table_from(&h->table, SYS_BTRFS); i < h->table.n; i++) {
-        const char *rest;
-        size_t len;
+    for (unsigned k = 0; k < 2; k++) {
+        static const char *const dirs[][2] = {{"/sys/fs/btrfs/", "/"}, {SYS_BLOCK, "/slaves/"}};
 
-        if (!weir_entry_in(&h->table.entries[i], SYS_BTRFS, &len, &rest))
-            break;
-        if (*rest)
-            put_on(h, rest + 1, WEIR_USE_MOUNT, IN_VOLUME, &steps);
-    }
-    for (unsigned i = weir_table_from(&h->table, SYS_BLOCK); i < h->table.n; i++) {
-        const char *rest,
-            *disk = weir_entry_in(&h->table.entries[i], SYS_BLOCK, &(size_t){0}, &rest);
+        for (unsigned i = weir_table_from(&h->table, dirs[k][0]); i < h->table.n; i++) {
+            const char *rest = "";
+            size_t len, skip = strlen(dirs[k][1]);
 
-        if (!disk)
-            break;
-        if (strncmp(rest, "/slaves/", 8) == 0)
-            put_on(h, rest + 8, WEIR_USE_MOUNT, IN_VOLUME, &steps);
+            if (!weir_entry_in(&h->table.entries[i], dirs[k][0], &len, &rest))
+                break;
+            if (strncmp(rest, dirs[k][1], skip) == 0)
+                put_on(h, rest + skip, WEIR_USE_MOUNT, IN_VOLUME, &steps);
+        }
     }
     /* Whole disks: which controllers have any. */
     for (unsigned i = weir_table_from(&h->table, SYS_BLOCK); i < h->table.n; i++) {

@@ -23,6 +23,7 @@ boot() {
 
 mkdir -p /etc/udev/rules.d
 # As Debian's own 80-drivers.rules.
+# shellcheck disable=SC2016 # it is for udev
 echo 'ACTION=="add", ENV{MODALIAS}=="?*", RUN{builtin}+="kmod load $env{MODALIAS}"' \
     >/etc/udev/rules.d/80-drivers.rules
 mv /usr/sbin/driverctl /tmp/driverctl
