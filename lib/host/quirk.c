@@ -217,6 +217,8 @@ bool weir_quirk_alias(const struct weir_function *f, unsigned devfn)
         return true;
     if (f->vendor == 0x8086 && (f->device == 0x2260 || f->device == 0x2264))
         return devfn == 0x10 << 3 || devfn == 0x11 << 3 || devfn == (0x12 << 3 | 3);
+    if (f->vendor == 0x8086 && f->device >= 0x2954 && f->device <= 0x295a && f->device != 0x2957)
+        return (devfn & 7) < 5; /* Visual Compute Accelerator */
     for (unsigned i = 0; i < sizeof(function1) / sizeof(function1[0]); i++) {
         if (f->vendor == function1[i].vendor && f->device == function1[i].device)
             return devfn == (slot | 1);

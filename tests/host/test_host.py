@@ -397,6 +397,13 @@ def case_known_aliases(b):
     m.dev('0000:05:00.1', '1b4b:91a4', kind='sata', behind='0000:00:1c.0', multi=True, group=2,
           acs=s.STATIC_ACS)
     assert b.explain(m, '0000:05:00.0')['0000:05:00.1']['code'] == 'dma-alias'
+    # Intel's Visual Compute Accelerator does as functions 0 to 4 of any device on its bus.
+    for number, code in ((4, 'dma-alias'), (5, 'unexplained')):
+        m = Machine()
+        m.port('0000:00:1c.0', bus=5, acs=(ACS_ALL, ACS_ALL), group=1, ident='8086:6f02')
+        for name, ident in (('0000:05:00.0', '8086:2954'), (f'0000:05:00.{number}', '8086:1528')):
+            m.dev(name, ident, behind='0000:00:1c.0', multi=True, group=2, acs=s.STATIC_ACS)
+        assert b.explain(m, '0000:05:00.0')[f'0000:05:00.{number}']['code'] == code
 
 
 # ---- the other steps of doctor ----
