@@ -494,14 +494,14 @@ static void everything(struct reader *r)
         {"/dev/vfio", vfio_file},
     };
     static const char *const there[] = {"/sys/bus/pci/drivers/vfio-pci",
-                                        "/sys/bus/pci/drivers/pci-stub"};
+                                        "/sys/bus/pci/drivers/pci-stub", "/dev/iommu"};
 
     addresses(r);
     for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         text(r, texts[i].path, texts[i].filter);
     for (unsigned i = 0; i < sizeof(folders) / sizeof(folders[0]) && !r->err; i++)
         each(r, folders[i].path, folders[i].visit);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < sizeof(there) / sizeof(there[0]); i++) {
         if (exists(r, there[i]))
             add(r, WEIR_ENTRY_DIR, there[i], "");
     }

@@ -421,6 +421,14 @@ def case_steps(b):
     assert found(ready(remapping=False), 'blocks') == ['interrupts-unsafe']
     assert found(ready(remapping=False, unsafe='Y')) == ['interrupts-unsafe-allowed']
     assert found(ready(vfio=False, built=False), 'blocks') == ['vfio-not-built']
+    # Where the kernel has iommufd, type1 need not be there.
+    m = ready(vfio=False, built=False, files={
+        '/sys/bus/pci/drivers/vfio-pci/x': '', '/dev/iommu': '', '/lib/modules/6.1.0/modules.dep': ''})
+    assert found(m) == []
+    m.files['/dev/vfio/devices/vfio0'] = ''
+    assert found(m) == []
+    del m.files['/dev/iommu']
+    assert found(m, 'blocks') == ['vfio-not-built']
     assert found(ready(hugepages=0)) == ['hugepages-few']
     assert found(ready(), more=('--memory', '2G')) == ['hugepages-few']
     assert found(ready(), more=('--memory', '1G')) == []
