@@ -612,8 +612,10 @@ static int virtual_functions(struct job *j, const struct weir_function *pf)
 
     strcpy(name, pf->name);
     if (!pf->total_vfs || (unsigned)j->vfs > pf->total_vfs) {
-        fprintf(stderr, "weir: %s can have %u virtual functions\n  try: a smaller number\n",
-                pf->name, pf->total_vfs);
+        fprintf(stderr, "weir: %s can have %u virtual functions\n  try: %s\n", pf->name,
+                pf->total_vfs,
+                pf->total_vfs ? "a smaller number"
+                              : "a device with SR-IOV, or firmware settings that turn it on");
         return 1;
     }
     if (vfs_in_use(j, pf))
