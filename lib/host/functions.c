@@ -88,7 +88,7 @@ static bool in_circle(const struct weir_host *h, const struct weir_function *f)
 {
     unsigned steps = 0;
 
-    for (; f->parent >= 0; f = &h->functions[f->parent]) {
+    for (int up; (up = f->parent >= 0 ? f->parent : f->owner) >= 0; f = &h->functions[up]) {
         if (++steps > 256) /* buses in a domain */
             return true;
     }

@@ -601,7 +601,12 @@ def case_snapshot_errors(b):
                         '0000:03:01.0/0000:04:00.0\n')
     loop = loop.replace(port, '/sys/bus/pci/devices/0000:03:01.0 -> ../devices/pci0000:00/'
                         '0000:04:00.0/0000:03:01.0\n')
+    buses = good.replace(device, '/sys/bus/pci/devices/0000:04:00.0 -> ../devices/0000:03:01.0/'
+                         'pci0001:00/0000:04:00.0\n')
+    buses = buses.replace(port, '/sys/bus/pci/devices/0000:03:01.0 -> ../devices/0000:04:00.0/'
+                          'pci0002:00/0000:03:01.0\n')
     bad = {
+        'a circle of root buses': buses,
         'empty': '',
         'another file': 'hello\n',
         'another version': good.replace('weir-snapshot 1', 'weir-snapshot 2'),
