@@ -282,8 +282,8 @@ struct weir_findings_options {
 
 /**
  * Walk every step from firmware to a running driver and call @a fn for each finding, in the order
- * in which they are to be dealt with. Each step gives at least one, WEIR_OK (code "ok") if all is
- * well. docs/groups.md lists the codes.
+ * in which they are to be dealt with. Each step that applies gives at least one, WEIR_OK (code
+ * "ok") if all is well. docs/groups.md lists the codes.
  * @return the number of findings that block
  */
 unsigned weir_host_findings(const struct weir_host *h, const struct weir_findings_options *opt,
