@@ -22,7 +22,7 @@ struct reader {
     int root; /* the folder, or -1: this machine */
     int err;  /* the first that ends it all: no memory, too much */
     char *buf;
-    char *addressed;         /* lines: the names of interfaces that have an address */
+    char *addressed[2];      /* lines: names of interfaces that have an address */
     struct ifaddrs *ifaddrs; /* of this machine, NULL with a root */
     bool upper;
     unsigned btrfs;
@@ -321,7 +321,7 @@ static bool has_address(const struct reader *r, const char *name)
         if (a->ifa_addr && a->ifa_addr->sa_family == AF_INET && strcmp(a->ifa_name, name) == 0)
             return true;
     }
-    return has_line(r->addressed, name);
+    return has_line(r->addressed[0], name) || has_line(r->addressed[1], name);
 }
 
 /* The names of interfaces with addresses go into no snapshot: only what is said of one of hardware.
@@ -335,27 +335,22 @@ static void addresses(struct reader *r)
                 {"/proc/self/net/if_inet6", weir_filter_inet6}};
 
     for (unsigned i = 0; i < 2; i++) {
-        char *both;
-
         if (slurp(r, -1, from[i].path, BUFFER) < 0)
             continue;
         from[i].filter(r->buf);
-        if (asprintf(&both, "%s\n%s", r->addressed ? r->addressed : "", r->buf) < 0) {
+        r->addressed[i] = strdup(r->buf);
+        if (!r->addressed[i])
             r->err = -ENOMEM;
-            return;
-        }
-        free(r->addressed);
-        r->addressed = both;
     }
-    if (r->root < 0 && getifaddrs(&r->ifaddrs))
-        r->ifaddrs = NULL;
+    if (r->root < 0)
+        (void)getifaddrs(&r->ifaddrs); /* it stays NULL if that fails */
 }
 
 /* A VLAN, bridge, bond or the like is upon it. */
 static void upper(struct reader *r, const struct folder *in, const char *name)
 {
     (void)in;
-    r->upper |= starts(name, "upper_") || strcmp(name, "master") == 0;
+    r->upper |= starts(name, "upper_");
 }
 
 /* Which function an interface or a disk hangs on is in the path of its device. */
@@ -531,7 +526,8 @@ int weir_collect(struct weir_table *t, const char *root, struct weir_error *e)
     if (r.root >= 0)
         close(r.root);
     free(r.buf);
-    free(r.addressed);
+    free(r.addressed[0]);
+    free(r.addressed[1]);
     freeifaddrs(r.ifaddrs);
     if (!r.err)
         r.err = weir_table_sort(t, &twice);

@@ -18,7 +18,7 @@ static const struct {
 static void one_line(char *s)
 {
     for (; *s; s++)
-        *s = *s == '\n' || *s == '\t' ? ' ' : *s;
+        *s = *s < ' ' ? ' ' : *s; /* all is ASCII, see weir_table_add() */
 }
 
 void weir_report_what(struct weir_report *r, const char *fmt, ...)
@@ -32,7 +32,7 @@ void weir_report_what(struct weir_report *r, const char *fmt, ...)
 
 void weir_report_line(char *part, size_t size, const char *fmt, ...)
 {
-    size_t used = strlen(part), blank = used && used + 1 < size;
+    size_t used = strlen(part), blank = used != 0;
     va_list ap;
     int n;
 

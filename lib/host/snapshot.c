@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -198,8 +199,8 @@ int weir_snapshot_save(const struct weir_table *t, FILE *f, struct weir_error *e
     static const char *const marks[] = {" = ", " -> ", "/", " !"};
     static const char net[] = "/sys/class/net/";
     const size_t skip = sizeof(net) - 1;
-    const char *last = NULL;
-    unsigned macs = 0;
+    const char *last = "";
+    unsigned macs = UINT_MAX;
 
     fputs(MAGIC "\n", f);
     for (unsigned i = 0; i < t->n; i++) {
@@ -208,7 +209,7 @@ int weir_snapshot_save(const struct weir_table *t, FILE *f, struct weir_error *e
 
         /* An interface named after its hardware address gets a number for that. */
         if (strncmp(path, net, skip) == 0 && weir_filter_names_mac(path + skip)) {
-            macs += last && strncmp(path, last, skip + 15) != 0;
+            macs += strncmp(path, last, skip + 15) != 0;
             last = path;
             fprintf(f, "%.*s-%u", (int)skip + 3, path, macs);
             path += skip + 15;
