@@ -4,12 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define OPTIONS_USAGE                                                                              \
@@ -72,7 +69,8 @@ static int put(const struct job *j, const char *text, const char *path)
     int fd, err = 0;
 
     if (j->dry) {
-        printf("echo %s> %s\n", *text ? text : "", full(j, path, file));
+        /* With a blank: "0>" would be a redirection of its own. */
+        printf("echo%s%s > %s\n", *text ? " " : "", text, full(j, path, file));
         return 0;
     }
     fd = open(full(j, path, file), O_WRONLY | O_CLOEXEC | O_TRUNC | (j->root ? O_CREAT : 0), 0644);
@@ -179,45 +177,34 @@ static bool recall(const struct job *j, const struct weir_function *f, struct st
 
 /* ---- for the next boots ---- */
 
-static int driverctl(const char *verb, const char *device, const char *driver)
+/* Where it is written: the file in which driverctl keeps what it has to do at boot, or a rule for
+ * udev. driverctl itself is not called: it takes the device from its driver each time. */
+static const char *kept_path(const struct weir_function *f, bool driverctl, char out[128])
 {
-    int status;
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        execlp("driverctl", "driverctl", "--noprobe", verb, device, driver, (char *)NULL);
-        _exit(127);
-    }
-    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
-                   WEXITSTATUS(status) == 0
-               ? 0
-               : -EIO;
-}
-
-static bool have_driverctl(const struct job *j)
-{
-    return !j->root && (there(j, "/usr/sbin/%s", "driverctl") || there(j, "/sbin/%s", "driverctl"));
+    snprintf(out, 128, driverctl ? "/etc/driverctl.d/pci-%s" : "/etc/udev/rules.d/70-weir-%s.rules",
+             f->name);
+    return out;
 }
 
 static int persist(const struct job *j, const struct weir_function *f)
 {
+    bool driverctl = there(j, "/usr/sbin/%s", "driverctl") || there(j, "/sbin/%s", "driverctl");
     char path[128], file[512];
     FILE *out;
 
-    if (have_driverctl(j)) {
-        printf("%s: persistent by: driverctl --noprobe set-override %s %s\n", f->name, f->name,
-               j->driver);
-        return j->dry ? 0 : driverctl("set-override", f->name, j->driver);
-    }
-    snprintf(path, sizeof path, "/etc/udev/rules.d/70-weir-%s.rules", f->name);
-    printf("%s: persistent by the udev rule %s\n", f->name, full(j, path, file));
+    full(j, kept_path(f, driverctl, path), file);
+    printf("%s: persistent by %s %s\n", f->name, driverctl ? "driverctl's" : "the udev rule", file);
     if (j->dry)
         return 0;
     make_folders(file);
     out = fopen(file, "we");
     if (!out)
         return -errno;
-    fprintf(out,
+    if (driverctl)
+        fprintf(out, "%s\n", j->driver);
+    else
+        fprintf(
+            out,
             "# written by weir bind --persist; weir restore %s removes it\n"
             "ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"%s\", ATTR{driver_override}=\"%s\", "
             "RUN{builtin}+=\"kmod load %s\"\n",
@@ -225,51 +212,51 @@ static int persist(const struct job *j, const struct weir_function *f)
     return fclose(out) ? -errno : 0;
 }
 
-static void unpersist(const struct job *j, const struct weir_function *f)
+/* Is anything written? With goes, it is no more. */
+static bool persistent(const struct job *j, const struct weir_function *f, bool goes)
 {
     char path[128], file[512];
+    bool found = false;
 
-    snprintf(path, sizeof path, "/etc/udev/rules.d/70-weir-%s.rules", f->name);
-    if (there(j, "%s", path)) {
-        printf("%s: the udev rule %s goes\n", f->name, full(j, path, file));
+    for (unsigned i = 0; i < 2; i++) {
+        if (!there(j, "%s", kept_path(f, i, path)))
+            continue;
+        found = true;
+        if (!goes)
+            continue;
+        printf("%s: %s goes\n", f->name, full(j, path, file));
         if (!j->dry)
             unlink(file);
     }
-    snprintf(path, sizeof path, "/etc/driverctl.d/pci-%s", f->name);
-    if (there(j, "%s", path) && have_driverctl(j)) {
-        printf("%s: driverctl forgets it\n", f->name);
-        if (!j->dry)
-            driverctl("unset-override", f->name, NULL);
-    }
+    return found;
 }
 
 /* ---- what may be taken ---- */
 
-/* An address on an interface that is down shows in no file of /proc. */
-static bool has_address(const char *interfaces)
+/* A program has it open: the kernel would wait for that to end, and the command with it. The group
+ * can be opened once, and not while one of its devices is open by itself. */
+static bool held(const struct job *j, const struct weir_function *f)
 {
-    struct ifaddrs *list;
-    bool found = false;
+    char path[32];
+    int fd;
 
-    if (getifaddrs(&list))
+    if (j->root || j->dry || j->force || f->group < 0 || !weir_function_vfio(f))
         return false;
-    for (struct ifaddrs *a = list; a; a = a->ifa_next) {
-        const char *hit = strstr(interfaces, a->ifa_name);
-        size_t len = strlen(a->ifa_name);
-
-        if (a->ifa_addr && a->ifa_addr->sa_family == AF_INET && hit &&
-            (hit == interfaces || hit[-1] == ' ') && (!hit[len] || strchr(",:", hit[len])))
-            found = true;
-    }
-    freeifaddrs(list);
-    return found;
+    snprintf(path, sizeof path, "/dev/vfio/%d", f->group);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 || errno != EBUSY)
+        return false;
+    fprintf(
+        stderr,
+        "weir: %s: a program uses its IOMMU group\n  try: end it; fuser -v /dev/vfio/* names it\n",
+        f->name);
+    return true;
 }
 
 static int allowed(const struct job *j, const struct weir_function *f)
 {
-    bool busy =
-        f->use & WEIR_USE_BUSY || (!j->root && f->use & WEIR_USE_NET && has_address(f->used_by));
-
     if (f->bridge) {
         fprintf(stderr,
                 "weir: %s is a bridge: it needs no driver of ours, and cannot be used\n"
@@ -277,7 +264,9 @@ static int allowed(const struct job *j, const struct weir_function *f)
                 f->name);
         return 1;
     }
-    if (!busy)
+    if (held(j, f))
+        return 1;
+    if (!(f->use & WEIR_USE_BUSY))
         return 0;
     if (f->use & WEIR_USE_ROOT)
         fprintf(stderr,
@@ -319,8 +308,11 @@ static int verify(struct job *j, const char *name, const char *driver)
         printf("%s: %s\n", name, *driver ? driver : "no driver");
         return 0;
     }
-    fprintf(stderr, "weir: bind %s to %s: the kernel left it %s%s\n  try: weir doctor %s; dmesg\n",
-            name, driver, f && *f->driver ? "on " : "without a driver", f ? f->driver : "", name);
+    fprintf(stderr,
+            "weir: bind %s to %s: the kernel left it %s%s\n"
+            "  try: dmesg; weir doctor %s; weir restore %s gives it back\n",
+            name, *driver ? driver : "no driver", f && *f->driver ? "on " : "without a driver",
+            f ? f->driver : "", name, name);
     return 1;
 }
 
@@ -343,6 +335,29 @@ static int attach_by_id(const struct job *j, const struct weir_function *f)
     return err;
 }
 
+/* A device is not taken from one driver for another that is not there. */
+static bool no_driver(const struct job *j, const struct weir_function *f, const char *driver)
+{
+    if (j->dry || there(j, "/sys/bus/pci/drivers/%s", driver))
+        return false;
+    fprintf(stderr, "weir: bind %s: there is no driver %s in the kernel\n  try: modprobe %s\n",
+            f->name, driver, driver);
+    return true;
+}
+
+/* vfio-pci would refuse it, and it would be on no driver at all. */
+static bool no_group(const struct job *j, const struct weir_function *f)
+{
+    if (f->group >= 0 || strcmp(j->driver, "vfio-pci") != 0 ||
+        weir_host_machine(j->host)->noiommu == WEIR_YES)
+        return false;
+    fprintf(stderr,
+            "weir: bind %s: it is in no IOMMU group, so vfio-pci does not take it\n"
+            "  try: weir doctor %s\n",
+            f->name, f->name);
+    return true;
+}
+
 static int bind_one(struct job *j, const struct weir_function *f)
 {
     char name[sizeof f->name];
@@ -357,11 +372,8 @@ static int bind_one(struct job *j, const struct weir_function *f)
     }
     if (allowed(j, f))
         return 1;
-    if (!there(j, "/sys/bus/pci/drivers/%s", j->driver) && !j->root && !j->dry) {
-        fprintf(stderr, "weir: bind %s: there is no driver %s in the kernel\n  try: modprobe %s\n",
-                f->name, j->driver, j->driver);
+    if (no_driver(j, f, j->driver) || no_group(j, f))
         return 1;
-    }
     err = remember(j, f);
     if (err)
         return failed(f, "remember the driver of", err);
@@ -401,29 +413,55 @@ static int unbind_one(struct job *j, const struct weir_function *f)
     return release(j, f) || verify(j, name, "");
 }
 
+/* After a reboot nothing is remembered, but what --persist wrote did last: which driver would have
+ * the device without it is the kernel's to say. */
+static int restore_any(struct job *j, const char *name)
+{
+    const struct weir_function *f;
+    int err = put(j, name, "/sys/bus/pci/drivers_probe");
+
+    f = weir_host_find(j->host, name);
+    if (err)
+        return failed(f, "bind", err);
+    if (j->dry || j->root)
+        return 0;
+    if (again(j))
+        return 1;
+    f = weir_host_find(j->host, name);
+    printf("%s: %s\n", name, f && *f->driver ? f->driver : "no driver");
+    return 0;
+}
+
 static int restore_one(struct job *j, const struct weir_function *f)
 {
     char name[sizeof f->name], path[128], file[512];
     struct state was;
+    bool remembered = recall(j, f, &was);
     int err;
 
     strcpy(name, f->name);
-    if (!recall(j, f, &was)) {
+    if ((!remembered || strcmp(f->driver, was.driver) != 0) && held(j, f))
+        return 1;
+    if (remembered && *was.driver && strcmp(f->driver, was.driver) != 0 &&
+        no_driver(j, f, was.driver))
+        return 1;
+    if (!persistent(j, f, true) && !remembered) {
         fprintf(stderr,
                 "weir: restore %s: nothing is remembered of it in %s\n"
                 "  try: weir bind --driver NAME %s\n",
                 f->name, full(j, STATE, file), f->name);
         return 1;
     }
-    unpersist(j, f);
     if (there(j, "/sys/bus/pci/devices/%s/driver_override", f->name)) {
         err = put_f(j, was.override, "/sys/bus/pci/devices/%s/driver_override", f->name);
         if (err)
             return failed(f, "set driver_override of", err);
     }
-    if (strcmp(f->driver, was.driver) != 0) {
+    if (!remembered || strcmp(f->driver, was.driver) != 0) {
         if (release(j, f))
             return 1;
+        if (!remembered)
+            return restore_any(j, name);
         if (*was.driver) {
             snprintf(path, sizeof path, "/sys/bus/pci/drivers/%s/bind", was.driver);
             err = put(j, f->name, path);
@@ -457,6 +495,7 @@ static int whole_group(struct job *j, const struct weir_function *f)
 {
     const struct weir_group *g = weir_host_group_number(j->host, f->group);
     char(*names)[sizeof f->name];
+    bool started;
     unsigned n = 0;
     int status = 0;
 
@@ -476,18 +515,36 @@ static int whole_group(struct job *j, const struct weir_function *f)
         if (m->bridge)
             continue;
         /* Others need not be used, so what does not block stays as it is. */
-        if (m != f &&
-            (j->what == RESTORE ? !recall(j, m, &was) : !weir_function_blocks(j->host, m)))
+        if (m != f && (j->what == RESTORE ? !recall(j, m, &was) && !persistent(j, m, false)
+                                          : !weir_function_blocks(j->host, m)))
             continue;
         /* Nothing is taken if one of them may not be. */
         if (j->what != RESTORE && *m->driver && !weir_function_vfio(m))
             status |= allowed(j, m);
         strcpy(names[n++], m->name);
     }
+    started = !status;
     for (unsigned i = 0; i < n && !status; i++)
         status = one(j, names[i]);
+    if (status && n > 1 && j->what != RESTORE && !j->dry && started)
+        fprintf(stderr, "weir: the group is half done; weir restore --group %s gives it back\n",
+                names[0]);
     free(names);
     return status;
+}
+
+/* Virtual functions that go must not be in use, either. */
+static bool vfs_in_use(const struct job *j, const struct weir_function *pf)
+{
+    bool refused = false;
+
+    for (int i = 0; i < (int)weir_host_functions(j->host); i++) {
+        const struct weir_function *f = weir_host_function(j->host, i);
+
+        if (f->pf == weir_function_index(j->host, pf))
+            refused |= allowed(j, f) != 0;
+    }
+    return refused;
 }
 
 /* What is remembered of virtual functions that go. */
@@ -504,38 +561,32 @@ static void forget(const struct job *j, const struct weir_function *pf)
     }
 }
 
-static int virtual_functions(struct job *j, const struct weir_function *pf)
-{
-    char(*names)[sizeof pf->name] = NULL;
-    char name[sizeof pf->name], number[16];
-    unsigned n = 0, have = pf->num_vfs;
-    int err, status = 0;
+#define AUTOPROBE "/sys/bus/pci/devices/%s/sriov_drivers_autoprobe"
 
-    strcpy(name, pf->name);
-    if (!pf->total_vfs || (unsigned)j->vfs > pf->total_vfs) {
-        fprintf(stderr, "weir: %s can have %u virtual functions\n  try: a smaller number\n",
-                pf->name, pf->total_vfs);
-        return 1;
+/* Does the kernel look for drivers of new VFs? As it was, so it is to be afterwards. */
+static bool autoprobes(const struct job *j, const char *name)
+{
+    char path[128], file[512], first = '1';
+    FILE *in;
+
+    snprintf(path, sizeof path, AUTOPROBE, name);
+    in = fopen(full(j, path, file), "re");
+    if (in) {
+        if (fread(&first, 1, 1, in) != 1)
+            first = '1';
+        fclose(in);
     }
-    /* Their own driver must not have them first. */
-    err = j->vfs ? put_f(j, "0", "/sys/bus/pci/devices/%s/sriov_drivers_autoprobe", name) : 0;
-    if (!err && have)
-        err = put_f(j, "0", "/sys/bus/pci/devices/%s/sriov_numvfs", name);
-    if (!err && have)
-        forget(j, pf);
-    snprintf(number, sizeof number, "%d", j->vfs);
-    if (!err && (j->vfs || !have))
-        err = put_f(j, number, "/sys/bus/pci/devices/%s/sriov_numvfs", name);
-    if (err) {
-        fprintf(stderr, "weir: make %d virtual functions of %s: %s\n  try: %s\n", j->vfs, name,
-                strerror(-err),
-                err == -ENOENT && weir_function_vfio(pf)
-                    ? "echo Y > /sys/module/vfio_pci/parameters/enable_sriov"
-                    : "its own driver, which has to allow it; dmesg");
-        return 1;
-    }
-    if (j->dry || j->vfs == 0)
-        return 0;
+    return first != '0';
+}
+
+/* Those that pf has now. */
+static int bind_vfs(struct job *j, const char *name)
+{
+    const struct weir_function *pf;
+    char(*names)[sizeof pf->name];
+    unsigned n = 0;
+    int status = 0;
+
     if (again(j))
         return 1;
     pf = weir_host_find(j->host, name);
@@ -550,6 +601,52 @@ static int virtual_functions(struct job *j, const struct weir_function *pf)
         status |= one(j, names[i]);
     free(names);
     return status;
+}
+
+static int virtual_functions(struct job *j, const struct weir_function *pf)
+{
+    char name[sizeof pf->name], number[16];
+    unsigned have = pf->num_vfs;
+    int err, status;
+    bool probed;
+
+    strcpy(name, pf->name);
+    if (!pf->total_vfs || (unsigned)j->vfs > pf->total_vfs) {
+        fprintf(stderr, "weir: %s can have %u virtual functions\n  try: %s\n", pf->name,
+                pf->total_vfs,
+                pf->total_vfs ? "a smaller number"
+                              : "a device with SR-IOV, or firmware settings that turn it on");
+        return 1;
+    }
+    if (vfs_in_use(j, pf))
+        return 1;
+    /* Their own driver must not have them first; those that somebody else makes are none of ours.
+     */
+    probed = j->vfs && autoprobes(j, name);
+    err = probed ? put_f(j, "0", AUTOPROBE, name) : 0;
+    if (!err && have)
+        err = put_f(j, "0", "/sys/bus/pci/devices/%s/sriov_numvfs", name);
+    if (!err && have)
+        forget(j, pf);
+    snprintf(number, sizeof number, "%d", j->vfs);
+    if (!err && (j->vfs || !have))
+        err = put_f(j, number, "/sys/bus/pci/devices/%s/sriov_numvfs", name);
+    if (err) {
+        if (probed)
+            put_f(j, "1", AUTOPROBE, name);
+        fprintf(stderr, "weir: make %d virtual functions of %s: %s\n  try: %s\n", j->vfs, name,
+                strerror(-err),
+                err == -ENOENT && weir_function_vfio(pf)
+                    ? "echo Y > /sys/module/vfio_pci/parameters/enable_sriov"
+                    : "its own driver, which has to allow it; dmesg");
+        return 1;
+    }
+    if (j->vfs == 0)
+        return 0;
+    status = j->dry ? 0 : bind_vfs(j, name);
+    err = probed ? put_f(j, "1", AUTOPROBE, name) : 0;
+    return err ? failed(weir_host_find(j->host, name), "turn on sriov_drivers_autoprobe of", err)
+               : status;
 }
 
 static int run(enum what what, const struct command *cmd, int argc, char **argv)
@@ -594,6 +691,10 @@ static int run(enum what what, const struct command *cmd, int argc, char **argv)
         return tool_usage(cmd, "which device? weir groups lists them");
     if (j.vfs >= 0 && j.group)
         return tool_usage(cmd, "--vfs or --group, not both");
+    for (int i = optind; i < argc; i++) {
+        if (!host_name(cmd, argv[i]))
+            return 2;
+    }
     j.root = choice.root;
     j.host = host_open(&choice, &err);
     if (!j.host)

@@ -184,6 +184,8 @@ static int run(int argc, char **argv)
     if (json && v.commands)
         return tool_usage(cmd, "--json or --commands, not both");
     opt.device = argv[optind];
+    if (opt.device && !host_name(cmd, opt.device))
+        return 2;
     h = host_open(&choice, &err);
     if (!h)
         return tool_failed(&err);

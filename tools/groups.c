@@ -182,6 +182,8 @@ static int run(int argc, char **argv)
         return tool_usage(cmd, "one device at a time");
     if (why && argc == optind)
         return tool_usage(cmd, "--explain which device? weir groups lists them");
+    if (argc > optind && !host_name(cmd, argv[optind]))
+        return 2;
     h = host_open(&choice, &err);
     if (!h)
         return tool_failed(&err);

@@ -32,17 +32,25 @@ void groups_tree(const struct weir_host *h, struct names *n)
     branch(h, n, -1, 0);
 }
 
+/* Make it fit between quotation marks. */
+static void dot_text(char *s)
+{
+    for (; *s; s++)
+        if (*s == '"' || *s == '\\')
+            *s = '\'';
+}
+
 static void dot_node(const struct weir_host *h, struct names *n, const struct weir_function *f)
 {
-    char role[64], name[64];
+    char role[64], name[64], driver[64];
 
     host_role(h, f, role, sizeof role);
     names_get(n, f, name, sizeof name);
-    for (char *c = name; *c; c++)
-        if (*c == '"' || *c == '\\')
-            *c = '\'';
+    snprintf(driver, sizeof driver, "%s", f->driver);
+    dot_text(name);
+    dot_text(driver);
     printf("    \"%s\" [label=\"%s\\n%s%s%s%s%s\"%s];\n", f->name, f->name, role,
-           *name ? "\\n" : "", name, *f->driver ? "\\non " : "", f->driver,
+           *name ? "\\n" : "", name, *driver ? "\\non " : "", driver,
            f->bridge ? ", shape=ellipse" : "");
 }
 

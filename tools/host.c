@@ -44,6 +44,24 @@ const struct weir_function *host_need(const struct weir_host *h, const char *nam
     return f;
 }
 
+bool host_name(const struct command *cmd, const char *name)
+{
+    unsigned domain, bus, slot, function;
+    char shown[64];
+    int end = 0;
+
+    if ((sscanf(name, "%8x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &end) == 4 ||
+         sscanf(name, "%2x:%2x.%1x%n", &bus, &slot, &function, &end) == 3) &&
+        !name[end] && slot < 32 && function < 8)
+        return true;
+    tool_usage(
+        cmd,
+        "'%s' is no PCI function, such as 0000:01:00.0; only PCI functions have IOMMU groups "
+        "and drivers",
+        weir_printable(shown, sizeof shown, name, strlen(name)));
+    return false;
+}
+
 struct names {
     struct pci_access *access;
     bool broken;

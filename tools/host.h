@@ -33,6 +33,10 @@ struct weir_host *host_open(const struct host_choice *c, struct weir_error *err)
 /* A function that the command line names. Says so and returns NULL if there is none. */
 const struct weir_function *host_need(const struct weir_host *h, const char *name);
 
+/* Is it how a PCI function is called, "0000:01:00.0" or "01:00.0"? If not, says what is, for cmd.
+ */
+bool host_name(const struct command *cmd, const char *name);
+
 struct names;
 
 /* NULL if there is no list of names: names are empty then. */

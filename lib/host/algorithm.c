@@ -95,7 +95,7 @@ enum alias { ALIAS_NONE, ALIAS_BRIDGE, ALIAS_STOP };
 static enum alias alias_at(struct work *w, int i)
 {
     const struct weir_function *f = &w->h->functions[i];
-    enum weir_bridge_quirk q = weir_quirk_bridge(f, w->h->machine.version);
+    enum weir_bridge_quirk q = weir_quirk_bridge(f);
 
     if (q == WEIR_BRIDGE_XLATE)
         return ALIAS_STOP;

@@ -47,6 +47,9 @@ static void interfaces_down(struct weir_report *r, const struct weir_function *f
         name = weir_entry_in(e, dir, &len, &rest);
         if (!name)
             break;
+        /* Names may hold what a shell makes something else of. */
+        if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-") != len)
+            continue;
         if (!*rest && weir_function_in_path(r->h, e->value) == weir_function_index(r->h, f))
             weir_report_add(r->fix, "ip link set dev %s down", name);
     }
@@ -316,7 +319,8 @@ void weir_check_isolation(struct weir_report *r)
         weir_report_file(r, "/proc/cmdline");
         weir_report_what(
             r, "the kernel's view of ACS is overridden: isolation is claimed, not verified");
-        weir_report_add(r->fix, "sed -i -E 's/pcie_acs_override=[^ \"]* ?//' /etc/default/grub");
+        weir_report_add(r->fix,
+                        "sed -i -E 's/pcie_acs_override=[a-z0-9,:]* ?//' /etc/default/grub");
         weir_report_add(r->fix, "update-grub");
         weir_report_add(r->fix, "reboot");
         weir_report_say(r, FINDING_OVERRIDE);

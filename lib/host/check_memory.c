@@ -181,7 +181,7 @@ static void pages(struct weir_report *r)
     if (m->dma_entry_limit && m->dma_entry_limit < r->memory >> 21) {
         weir_report_file(r, TYPE1 "/dma_entry_limit");
         weir_report_what(r, "%lu mappings are fewer than hugepages wanted", m->dma_entry_limit);
-        weir_report_add(r->fix, "echo 65535 > " TYPE1 "/dma_entry_limit");
+        weir_report_add(r->fix, "echo %" PRIu64 " > " TYPE1 "/dma_entry_limit", r->memory >> 21);
         weir_report_say(r, FINDING_ENTRY_LIMIT);
         bad = true;
     }

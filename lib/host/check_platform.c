@@ -65,7 +65,7 @@ static void iommu(struct weir_report *r)
     } else if (strcmp(m->table, "DMAR") == 0 && !parameter(r->h, "intel_iommu=on")) {
         weir_report_what(r, "the IOMMU is not turned on: intel_iommu=on is missing");
         weir_report_add(r->fix,
-                        "sed -i 's/^GRUB_CMDLINE_LINUX_DEFAULT=\"/&intel_iommu=on /' " GRUB);
+                        "sed -i 's/^GRUB_CMDLINE_LINUX_DEFAULT=[^a-z]/&intel_iommu=on /' " GRUB);
         weir_report_add(r->fix, "update-grub");
         weir_report_add(r->fix, "reboot");
         weir_report_say(r, FINDING_IOMMU_PARAMETER);
@@ -110,9 +110,13 @@ static void groups(struct weir_report *r)
 static void modules(struct weir_report *r)
 {
     const struct weir_machine *m = &r->h->machine;
-    bool built = m->vfio_pci_built != WEIR_NO && m->vfio_type1_built != WEIR_NO;
+    /* Weir takes iommufd where it is, and then has no need of type1. Devices have their files as
+     * soon as one is on vfio-pci. */
+    bool iommufd = weir_table_find(&r->h->table, "/dev/iommu") != NULL;
+    bool maps = m->vfio_type1 || (iommufd && (m->vfio_type1_built == WEIR_NO ||
+                                              weir_table_find(&r->h->table, "/dev/vfio/devices")));
 
-    if (!built) {
+    if (m->vfio_pci_built == WEIR_NO || (m->vfio_type1_built == WEIR_NO && !iommufd)) {
         weir_report_file(r, "/lib/modules/%s/modules.dep", m->kernel);
         weir_report_what(r, "kernel %s has no %s", m->kernel,
                          m->vfio_pci_built == WEIR_NO ? "vfio-pci" : "vfio_iommu_type1");
@@ -126,15 +130,16 @@ static void modules(struct weir_report *r)
         weir_report_add(r->keep, "echo vfio-pci >> " LOAD);
         weir_report_say(r, FINDING_VFIO_MISSING);
     }
-    if (!m->vfio_type1) {
+    if (!maps) {
         weir_report_file(r, TYPE1);
         weir_report_what(r, "vfio_iommu_type1 is not loaded");
         weir_report_add(r->fix, "modprobe vfio_iommu_type1");
         weir_report_add(r->keep, "echo vfio_iommu_type1 >> " LOAD);
         weir_report_say(r, FINDING_TYPE1_MISSING);
     }
-    if (m->vfio_pci && m->vfio_type1)
-        weir_report_ok(r, "modules", "vfio-pci and vfio_iommu_type1 are there");
+    if (m->vfio_pci && maps)
+        weir_report_ok(r, "modules", "vfio-pci and %s are there",
+                       m->vfio_type1 ? "vfio_iommu_type1" : "iommufd");
 }
 
 static void interrupts(struct weir_report *r)

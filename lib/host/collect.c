@@ -6,10 +6,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,6 +22,10 @@ struct reader {
     int root; /* the folder, or -1: this machine */
     int err;  /* the first that ends it all: no memory, too much */
     char *buf;
+    char *addressed[2];      /* lines: names of interfaces that have an address */
+    struct ifaddrs *ifaddrs; /* of this machine, NULL with a root */
+    bool upper;
+    unsigned btrfs;
     char at[WEIR_TABLE_MAX_PATH + 1]; /* of the entry that is being added */
 };
 
@@ -182,25 +188,26 @@ static void name_only(struct reader *r, const struct folder *in, const char *nam
     add(r, WEIR_ENTRY_DIR, join(r, in, name), "");
 }
 
-/* Visit everything in a folder; also put the folder itself on record, so that an empty one shows.
- */
-static void each_at(struct reader *r, int dir, const char *name, const char *path, visit_fn *visit)
+/* Visit everything in a folder, and put the folder itself on record under that name, if there is
+ * one, so that an empty one shows. */
+static void each_in(struct reader *r, const char *path, const char *record, visit_fn *visit)
 {
-    int fd = open_at(r, dir, name, O_RDONLY | O_DIRECTORY);
+    int fd = open_at(r, -1, path, O_RDONLY | O_DIRECTORY);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     char copy[WEIR_TABLE_MAX_PATH + 1];
     struct folder in = {copy, fd};
     const struct dirent *entry;
     unsigned n = 0;
 
-    snprintf(copy, sizeof(copy), "%s", path);
+    snprintf(copy, sizeof(copy), "%s", record ? record : path);
     if (!d) {
         add_denied(r, copy);
         if (fd >= 0)
             close(fd);
         return;
     }
-    add(r, WEIR_ENTRY_DIR, copy, "");
+    if (record)
+        add(r, WEIR_ENTRY_DIR, copy, "");
     /* cppcheck-suppress readdirCalled ; the folder is open here only */
     while (!r->err && (entry = readdir(d))) {
         if (entry->d_name[0] == '.')
@@ -215,15 +222,15 @@ static void each_at(struct reader *r, int dir, const char *name, const char *pat
 
 static void each(struct reader *r, const char *path, visit_fn *visit)
 {
-    each_at(r, -1, path, path, visit);
+    each_in(r, path, path, visit);
 }
 
 /* ---- what there is to see ---- */
 
 static void pci_device(struct reader *r, const struct folder *in, const char *name)
 {
-    static const char *const files[] = {"driver_override", "numa_node", "dma_mask_bits",
-                                        "sriov_numvfs", "sriov_totalvfs"};
+    static const char *const files[] = {"boot_vga",      "driver_override", "numa_node",
+                                        "dma_mask_bits", "sriov_numvfs",    "sriov_totalvfs"};
     static const char *const links[] = {"driver", "iommu_group", "iommu", "physfn"};
     char path[512], pieces[WEIR_CONFIG_TEXT] = "";
     struct folder dev = {path, open_at(r, in->fd, name, O_RDONLY | O_DIRECTORY)};
@@ -294,30 +301,80 @@ static void node(struct reader *r, const struct folder *in, const char *name)
     each(r, below(path, in, name, "hugepages"), pool);
 }
 
+/* Is name one of the lines of text? */
+static bool has_line(const char *text, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (; text && *text; text += strcspn(text, "\n"), text += *text == '\n') {
+        if (strncmp(text, name, len) == 0 && (text[len] == '\n' || !text[len]))
+            return true;
+    }
+    return false;
+}
+
+/* Routes and if_inet6 tell of most addresses, and of whole trees; not of IPv4 addresses whose
+ * routes are in another table than the main one, or whose interface is down. */
+static bool has_address(const struct reader *r, const char *name)
+{
+    for (const struct ifaddrs *a = r->ifaddrs; a; a = a->ifa_next) {
+        if (a->ifa_addr && a->ifa_addr->sa_family == AF_INET && strcmp(a->ifa_name, name) == 0)
+            return true;
+    }
+    return has_line(r->addressed[0], name) || has_line(r->addressed[1], name);
+}
+
+/* The names of interfaces with addresses go into no snapshot: only what is said of one of hardware.
+ */
+static void addresses(struct reader *r)
+{
+    static const struct {
+        const char *path;
+        weir_filter_fn *filter;
+    } from[] = {{"/proc/self/net/route", weir_filter_routes},
+                {"/proc/self/net/if_inet6", weir_filter_inet6}};
+
+    for (unsigned i = 0; i < 2; i++) {
+        if (slurp(r, -1, from[i].path, BUFFER) < 0)
+            continue;
+        from[i].filter(r->buf);
+        r->addressed[i] = strdup(r->buf);
+        if (!r->addressed[i])
+            r->err = -ENOMEM;
+    }
+    if (r->root < 0)
+        (void)getifaddrs(&r->ifaddrs); /* it stays NULL if that fails */
+}
+
+/* A VLAN, bridge, bond or the like is upon it. */
+static void upper(struct reader *r, const struct folder *in, const char *name)
+{
+    (void)in;
+    r->upper |= starts(name, "upper_");
+}
+
 /* Which function an interface or a disk hangs on is in the path of its device. */
 static void netdev(struct reader *r, const struct folder *in, const char *name)
 {
-    char target[WEIR_TABLE_MAX_PATH], own[64], path[WEIR_TABLE_MAX_PATH + 1];
+    char target[WEIR_TABLE_MAX_PATH], path[512];
     ssize_t len = readlinkat(in->fd, name, target, sizeof(target) - 1);
     char *slash;
 
-    if (len <= 0 || strlen(name) >= sizeof(own))
-        return;
-    target[len] = '\0';
+    target[len < 0 ? 0 : len] = '\0';
     slash = strrchr(target, '/'); /* its name once more */
-    if (slash)
-        *slash = '\0';
-    strcpy(own, name);
-    weir_filter_netdev(own);
-    add(r, WEIR_ENTRY_LINK, join(r, in, own), target);
-    snprintf(path, sizeof(path), "%s/%s/flags", in->path, name);
-    snprintf(target, sizeof(target), "%s/%s/flags", in->path, own);
-    text_at(r, -1, path, target, NULL);
-    snprintf(path, sizeof(path), "%s/%s/master", in->path, name);
-    if (exists(r, path)) {
-        snprintf(path, sizeof(path), "%s/%s/master", in->path, own);
-        add(r, WEIR_ENTRY_DIR, path, "");
-    }
+    /* Who made one that is not of hardware may have named it after anything. */
+    if (!slash || strstr(target, "/virtual/"))
+        return;
+    *slash = '\0';
+    add(r, WEIR_ENTRY_LINK, join(r, in, name), target);
+    text(r, below(path, in, name, "flags"), NULL);
+    if (has_address(r, name))
+        add(r, WEIR_ENTRY_DIR, below(path, in, name, "inet"), "");
+    r->upper = false;
+    snprintf(path, sizeof(path), "%s/%s", in->path, name);
+    each_in(r, path, NULL, upper);
+    if (r->upper)
+        add(r, WEIR_ENTRY_DIR, below(path, in, name, "upper"), "");
 }
 
 static void disk(struct reader *r, const struct folder *in, const char *name)
@@ -328,9 +385,18 @@ static void disk(struct reader *r, const struct folder *in, const char *name)
         return;
     link_in(r, in, name, false);
     text(r, below(path, in, name, "dev"), NULL);
-    if (starts(name, "dm-") || starts(name, "md")) {
+    if (starts(name, "dm-") || starts(name, "md") || starts(name, "bcache")) {
         each(r, below(path, in, name, "slaves"), name_only);
     }
+}
+
+/* A mounted btrfs may lie on more disks than mountinfo has. Its folder is named after its UUID. */
+static void btrfs(struct reader *r, const struct folder *in, const char *name)
+{
+    char path[512], record[32];
+
+    snprintf(record, sizeof(record), "/sys/fs/btrfs/%u", r->btrfs++);
+    each_in(r, below(path, in, name, "devices"), record, name_only);
 }
 
 /* The controllers of an NVMe subsystem whose disks belong to no one of them. */
@@ -398,16 +464,10 @@ static void everything(struct reader *r)
         const char *path;
         weir_filter_fn *filter;
     } texts[] = {
-        {"/proc/sys/kernel/osrelease", NULL},
-        {"/proc/cmdline", weir_filter_cmdline},
-        {"/proc/cpuinfo", weir_filter_cpuinfo},
-        {"/proc/self/status", weir_filter_status},
-        {"/proc/self/limits", weir_filter_limits},
-        {"/proc/self/mountinfo", weir_filter_mounts},
-        {"/proc/swaps", weir_filter_swaps},
-        {"/proc/interrupts", weir_filter_interrupts},
-        {"/proc/self/net/route", weir_filter_routes},
-        {"/proc/self/net/if_inet6", weir_filter_inet6},
+        {"/proc/sys/kernel/osrelease", NULL},      {"/proc/cmdline", weir_filter_cmdline},
+        {"/proc/cpuinfo", weir_filter_cpuinfo},    {"/proc/self/status", weir_filter_status},
+        {"/proc/self/limits", weir_filter_limits}, {"/proc/self/mountinfo", weir_filter_mounts},
+        {"/proc/swaps", weir_filter_swaps},        {"/proc/interrupts", weir_filter_interrupts},
         {"/sys/bus/pci/drivers_autoprobe", NULL},
     };
     static const struct {
@@ -424,17 +484,19 @@ static void everything(struct reader *r)
         {"/sys/devices/system/node", node},
         {"/sys/class/net", netdev},
         {"/sys/class/block", disk},
+        {"/sys/fs/btrfs", btrfs},
         {"/sys/devices/virtual/nvme-subsystem", subsystem},
         {"/dev/vfio", vfio_file},
     };
     static const char *const there[] = {"/sys/bus/pci/drivers/vfio-pci",
-                                        "/sys/bus/pci/drivers/pci-stub"};
+                                        "/sys/bus/pci/drivers/pci-stub", "/dev/iommu"};
 
+    addresses(r);
     for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         text(r, texts[i].path, texts[i].filter);
     for (unsigned i = 0; i < sizeof(folders) / sizeof(folders[0]) && !r->err; i++)
         each(r, folders[i].path, folders[i].visit);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < sizeof(there) / sizeof(there[0]); i++) {
         if (exists(r, there[i]))
             add(r, WEIR_ENTRY_DIR, there[i], "");
     }
@@ -464,6 +526,9 @@ int weir_collect(struct weir_table *t, const char *root, struct weir_error *e)
     if (r.root >= 0)
         close(r.root);
     free(r.buf);
+    free(r.addressed[0]);
+    free(r.addressed[1]);
+    freeifaddrs(r.ifaddrs);
     if (!r.err)
         r.err = weir_table_sort(t, &twice);
     if (r.err == -E2BIG)

@@ -178,6 +178,8 @@ void weir_filter_mounts(char *text)
             n = snprintf(made, sizeof(made), "%s %s", copy + 5, where(point, point_len));
         else if (point_len == 1)
             n = snprintf(made, sizeof(made), "? /");
+        else if (strncmp(dash + 3, "zfs ", 4) == 0 || strncmp(dash + 3, "bcachefs ", 9) == 0)
+            n = snprintf(made, sizeof(made), "? *"); /* on disks that nothing here names */
         else
             continue;
         put_line(&o, made, (size_t)n);
@@ -240,15 +242,6 @@ void weir_filter_modules(char *text)
     end(&o, true);
 }
 
-static void emit_netdev(struct out *o, const char *name, size_t len)
-{
-    char copy[32];
-
-    snprintf(copy, sizeof(copy), "%.*s", (int)(len < 31 ? len : 31), name);
-    weir_filter_netdev(copy);
-    put_line(o, copy, strlen(copy));
-}
-
 void weir_filter_routes(char *text)
 {
     struct out o = {text, text};
@@ -261,7 +254,7 @@ void weir_filter_routes(char *text)
         next = cut(line, "\n");
         name = field(line, 0, &len);
         if (len)
-            emit_netdev(&o, name, len);
+            put_line(&o, name, len);
     }
     end(&o, true);
 }
@@ -281,19 +274,13 @@ void weir_filter_inet6(char *text)
         name = field(line, 5, &len);
         /* IPV6_ADDR_LOOPBACK and IPV6_ADDR_LINKLOCAL come by themselves. */
         if (len && scope_len == 2 && memcmp(scope, "10", 2) != 0 && memcmp(scope, "20", 2) != 0)
-            emit_netdev(&o, name, len);
+            put_line(&o, name, len);
     }
     end(&o, true);
 }
 
-void weir_filter_netdev(char *name)
+bool weir_filter_names_mac(const char *name)
 {
-    uint32_t hash = 2166136261u;
-
-    if (strncmp(name, "enx", 3) != 0 || strspn(name + 3, "0123456789abcdef") != 12)
-        return;
-    /* 16 bits of a hash tell interfaces apart, and no address can be had back from them. */
-    for (const char *s = name; *s; s++)
-        hash = (hash ^ (unsigned char)*s) * 16777619u;
-    snprintf(name, 8, "enx%04x", (hash ^ hash >> 16) & 0xffff);
+    return strlen(name) >= 15 && name[2] == 'x' && strspn(name + 3, "0123456789abcdef") == 12 &&
+           (name[15] == '\0' || name[15] == '/');
 }

@@ -21,7 +21,8 @@ weir_filter_fn weir_filter_modules;    /* names of VFIO's modules */
 weir_filter_fn weir_filter_routes;     /* interfaces with IPv4 routes */
 weir_filter_fn weir_filter_inet6;      /* interfaces with IPv6 addresses beyond their link */
 
-/* A network interface that is named after its hardware address gets another name. */
-void weir_filter_netdev(char *name);
+/* Is a network interface named after its hardware address, as "enx001122334455"? A path may go on
+ * behind it. */
+bool weir_filter_names_mac(const char *name);
 
 #endif

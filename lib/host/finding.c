@@ -14,6 +14,13 @@ static const struct {
 #undef FINDING
 };
 
+/* What a file says adds no line: with `weir doctor --commands` it would be one to run. */
+static void one_line(char *s)
+{
+    for (; *s; s++)
+        *s = *s < ' ' ? ' ' : *s; /* all is ASCII, see weir_table_add() */
+}
+
 void weir_report_what(struct weir_report *r, const char *fmt, ...)
 {
     va_list ap;
@@ -25,14 +32,20 @@ void weir_report_what(struct weir_report *r, const char *fmt, ...)
 
 void weir_report_line(char *part, size_t size, const char *fmt, ...)
 {
-    size_t used = strlen(part);
+    size_t used = strlen(part), blank = used != 0;
     va_list ap;
+    int n;
 
-    if (used && used + 1 < size)
-        part[used++] = '\n';
     va_start(ap, fmt);
-    vsnprintf(part + used, size - used, fmt, ap);
+    n = vsnprintf(part + used + blank, size - used - blank, fmt, ap);
     va_end(ap);
+    if ((size_t)n >= size - used - blank) {
+        part[used] = '\0'; /* half a command is worse than none */
+        return;
+    }
+    one_line(part + used + blank);
+    if (blank)
+        part[used] = '\n';
 }
 
 void weir_report_file(struct weir_report *r, const char *fmt, ...)
@@ -45,10 +58,7 @@ void weir_report_file(struct weir_report *r, const char *fmt, ...)
     vsnprintf(path, sizeof(path), fmt, ap);
     va_end(ap);
     e = weir_table_find(&r->h->table, path);
-    /* Lines and blanks of the file as one line. */
     snprintf(value, sizeof(value), "%.255s", e ? e->value : "");
-    for (char *c = value; *c; c++)
-        *c = *c == '\n' || *c == '\t' ? ' ' : *c;
     if (!e)
         weir_report_add(r->evidence, "%s: not there", path);
     else if (e->kind == WEIR_ENTRY_DENIED)
@@ -62,6 +72,7 @@ void weir_report_file(struct weir_report *r, const char *fmt, ...)
 
 static void hand_out(struct weir_report *r, struct weir_finding *f)
 {
+    one_line(r->what);
     f->what = r->what;
     f->evidence = r->evidence;
     f->fix = r->fix;

@@ -35,7 +35,7 @@ bool weir_pci_function_is_vfio(const struct weir_pci_function *f);
 /*
  * Does it keep its group from being viable? Bridges and functions without a driver do not, nor do
  * those of drivers that are known to do no DMA of their own (drivers/vfio/vfio_main.c,
- * vfio_dev_viable(); since Linux 6.0 drivers/iommu/iommu.c, by driver_managed_dma).
+ * vfio_dev_viable(); since Linux 5.19 drivers/iommu/iommu.c, by driver_managed_dma).
  */
 bool weir_pci_function_blocks(const struct weir_pci_function *f);
 

@@ -88,7 +88,7 @@ static bool in_circle(const struct weir_host *h, const struct weir_function *f)
 {
     unsigned steps = 0;
 
-    for (; f->parent >= 0; f = &h->functions[f->parent]) {
+    for (int up; (up = f->parent >= 0 ? f->parent : f->owner) >= 0; f = &h->functions[up]) {
         if (++steps > 256) /* buses in a domain */
             return true;
     }
@@ -221,6 +221,8 @@ int weir_host_make_functions(struct weir_host *h, const char **why)
         return -EINVAL; /* its configuration space is missing, or shorter than a header */
     }
     for (unsigned i = 0; i < h->n_functions; i++) {
+        enum weir_pcie_type link;
+
         f = &h->functions[i];
         *why = f->name;
         if (in_circle(h, f))
@@ -229,8 +231,13 @@ int weir_host_make_functions(struct weir_host *h, const char **why)
         if (f->sriov == WEIR_UNKNOWN && f->total_vfs)
             f->sriov = WEIR_YES;
         /* The kernel takes functions above 0 for parts of one device, whatever function 0 says, and
-         * a VF never (drivers/pci/probe.c, pci_scan_slot(); drivers/pci/iov.c). */
-        f->multifunction = (f->multifunction || f->number) && f->pf < 0;
+         * a VF never (drivers/pci/probe.c, pci_scan_slot(); drivers/pci/iov.c). A link has device 0
+         * only: what looks like another is a function above 7, by ARI. */
+        link = f->parent >= 0 ? h->functions[f->parent].type : WEIR_PCIE_NONE;
+        f->multifunction =
+            (f->multifunction || f->number ||
+             (f->slot && (link == WEIR_PCIE_ROOT_PORT || link == WEIR_PCIE_DOWNSTREAM))) &&
+            f->pf < 0;
     }
     return 0;
 }

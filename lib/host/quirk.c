@@ -217,6 +217,8 @@ bool weir_quirk_alias(const struct weir_function *f, unsigned devfn)
         return true;
     if (f->vendor == 0x8086 && (f->device == 0x2260 || f->device == 0x2264))
         return devfn == 0x10 << 3 || devfn == 0x11 << 3 || devfn == (0x12 << 3 | 3);
+    if (f->vendor == 0x8086 && f->device >= 0x2954 && f->device <= 0x295a && f->device != 0x2957)
+        return (devfn & 7) < 5; /* Visual Compute Accelerator */
     for (unsigned i = 0; i < sizeof(function1) / sizeof(function1[0]); i++) {
         if (f->vendor == function1[i].vendor && f->device == function1[i].device)
             return devfn == (slot | 1);
@@ -224,19 +226,9 @@ bool weir_quirk_alias(const struct weir_function *f, unsigned devfn)
     return false;
 }
 
-enum weir_bridge_quirk weir_quirk_bridge(const struct weir_function *f, unsigned version)
+enum weir_bridge_quirk weir_quirk_bridge(const struct weir_function *f)
 {
-    static const uint16_t as_pcie[][2] = {
-        {0x1b21, 0x1080}, {0x10e3, 0x8113}, {0x1283, 0x8892}, {0x1283, 0x8893}, {0x8086, 0x244e},
-    };
-
     if (f->vendor == 0x14e4 && (f->device == 0x9000 || f->device == 0x9084))
         return WEIR_BRIDGE_XLATE;
-    if (f->vendor == 0x1a03 && f->device == 0x1150)
-        return version > V(6, 12) ? WEIR_BRIDGE_NO_ALIAS : WEIR_BRIDGE_PLAIN;
-    for (unsigned i = 0; i < sizeof(as_pcie) / sizeof(as_pcie[0]); i++) {
-        if (f->vendor == as_pcie[i][0] && f->device == as_pcie[i][1])
-            return WEIR_BRIDGE_AS_PCIE;
-    }
-    return WEIR_BRIDGE_PLAIN;
+    return f->vendor == 0x1a03 && f->device == 0x1150 ? WEIR_BRIDGE_NO_ALIAS : WEIR_BRIDGE_PLAIN;
 }

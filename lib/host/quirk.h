@@ -25,10 +25,11 @@ bool weir_quirk_alias(const struct weir_function *f, unsigned devfn);
 
 enum weir_bridge_quirk {
     WEIR_BRIDGE_PLAIN,
-    WEIR_BRIDGE_AS_PCIE,  /* a conventional bridge that acts as a PCIe-to-PCI bridge */
-    WEIR_BRIDGE_NO_ALIAS, /* a PCIe-to-PCI bridge that keeps requester IDs */
-    WEIR_BRIDGE_XLATE,    /* addresses are translated at this port, not above it */
+    /* A PCIe-to-PCI bridge that keeps requester IDs. Kernels learnt that late; as it lacks ACS,
+     * too, the groups are the same. */
+    WEIR_BRIDGE_NO_ALIAS,
+    WEIR_BRIDGE_XLATE, /* addresses are translated at this port, not above it */
 };
-enum weir_bridge_quirk weir_quirk_bridge(const struct weir_function *f, unsigned version);
+enum weir_bridge_quirk weir_quirk_bridge(const struct weir_function *f);
 
 #endif

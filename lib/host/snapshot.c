@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "lib/host/filter.h"
 #include "lib/host/snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -116,7 +118,9 @@ int weir_snapshot_parse(struct weir_table *t, char *text, size_t len, const char
         }
         r = line(t, at);
         if (r == -ENOMEM || r == -E2BIG)
-            return weir_fail(e, r, "host-too-large", "read the snapshot %s\nit holds too much\n",
+            return weir_fail(e, r, "host-too-large",
+                             "read the snapshot %s\nit holds too much\n"
+                             "ask for a file that nobody edited",
                              name);
         if (r)
             goto bad;
@@ -193,13 +197,25 @@ static void escaped(FILE *f, const char *s)
 int weir_snapshot_save(const struct weir_table *t, FILE *f, struct weir_error *e)
 {
     static const char *const marks[] = {" = ", " -> ", "/", " !"};
+    static const char net[] = "/sys/class/net/";
+    const size_t skip = sizeof(net) - 1;
+    const char *last = "";
+    unsigned macs = UINT_MAX;
 
     fputs(MAGIC "\n", f);
     for (unsigned i = 0; i < t->n; i++) {
         const struct weir_entry *entry = &t->entries[i];
+        const char *path = entry->path;
 
+        /* An interface named after its hardware address gets a number for that. */
+        if (strncmp(path, net, skip) == 0 && weir_filter_names_mac(path + skip)) {
+            macs += strncmp(path, last, skip + 15) != 0;
+            last = path;
+            fprintf(f, "%.*s-%u", (int)skip + 3, path, macs);
+            path += skip + 15;
+        }
         /* A blank ends the path. */
-        for (const char *s = entry->path, *blank; *s; s = blank + 1) {
+        for (const char *s = path, *blank; *s; s = blank + 1) {
             char part[WEIR_TABLE_MAX_PATH + 1];
             size_t n = strcspn(s, " ");
 

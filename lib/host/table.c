@@ -50,11 +50,19 @@ char *weir_table_keep(struct weir_table *t, const char *text, size_t len)
     return at;
 }
 
+/* What could steer a terminal, or pass for a line of its own. */
+static void defuse(char *s, bool lines)
+{
+    for (; *s; s++)
+        *s = (*s < ' ' || *s > '~') && !(lines && (*s == '\n' || *s == '\t')) ? '?' : *s;
+}
+
 int weir_table_add(struct weir_table *t, enum weir_entry_kind kind, const char *path,
                    const char *value)
 {
     struct weir_entry e = {.kind = kind};
     size_t len = strlen(value);
+    char *kept_path, *kept = NULL;
 
     if (t->n == WEIR_TABLE_MAX_ENTRIES || len > WEIR_TABLE_MAX_VALUE)
         return -E2BIG;
@@ -67,10 +75,16 @@ int weir_table_add(struct weir_table *t, enum weir_entry_kind kind, const char *
         t->entries = more;
         t->room = room;
     }
-    e.path = weir_table_keep(t, path, strlen(path));
-    e.value = len ? weir_table_keep(t, value, len) : "";
-    if (!e.path || !e.value)
+    kept_path = weir_table_keep(t, path, strlen(path));
+    if (len)
+        kept = weir_table_keep(t, value, len);
+    if (!kept_path || (len && !kept))
         return t->bytes > WEIR_TABLE_MAX_BYTES / 2 ? -E2BIG : -ENOMEM;
+    defuse(kept_path, false);
+    if (kept)
+        defuse(kept, kind == WEIR_ENTRY_TEXT);
+    e.path = kept_path;
+    e.value = kept ? kept : "";
     t->entries[t->n++] = e;
     return 0;
 }

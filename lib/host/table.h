@@ -40,7 +40,8 @@ void weir_table_free(struct weir_table *t);
 /* Text that lives as long as the table. NULL when out of memory or above the limit. */
 char *weir_table_keep(struct weir_table *t, const char *text, size_t len);
 
-/* Both are copied. -ENOMEM, -E2BIG. */
+/* Both are copied, with '?' for what is not printable ASCII; a text may have lines and tabs.
+ * -ENOMEM, -E2BIG. */
 int weir_table_add(struct weir_table *t, enum weir_entry_kind kind, const char *path,
                    const char *value);
 

@@ -9,6 +9,7 @@
 #define SYS_NET   "/sys/class/net/"
 #define SYS_BLOCK "/sys/class/block/"
 #define SYS_NVME  "/sys/devices/virtual/nvme-subsystem/"
+#define IN_VOLUME "in a volume"
 
 /* Note that name hangs on a function, and how. Out of memory shows as a missing name only. */
 static void note(struct weir_host *h, int index, const char *name, unsigned use, const char *how)
@@ -24,7 +25,7 @@ static void note(struct weir_host *h, int index, const char *name, unsigned use,
     if (!name)
         return;
     /* That the root file system is on it says enough. */
-    if (strcmp(how, "mounted") == 0 && strstr(f->used_by, name))
+    if ((strcmp(how, "mounted") == 0 || strcmp(how, IN_VOLUME) == 0) && strstr(f->used_by, name))
         return;
     snprintf(text, sizeof(text), "%s%s%s%s%s", f->used_by, *f->used_by ? ", " : "", name,
              *how ? ": " : "", how);
@@ -35,23 +36,8 @@ static void note(struct weir_host *h, int index, const char *name, unsigned use,
         f->used_by = kept;
 }
 
-/* Is word one of the lines of text? */
-static bool has_line(const char *text, const char *word)
-{
-    size_t len = strlen(word);
-
-    for (; text && *text; text += strcspn(text, "\n"), text += *text == '\n') {
-        if (strncmp(text, word, len) == 0 && (text[len] == '\n' || !text[len]))
-            return true;
-    }
-    return false;
-}
-
 static void net(struct weir_host *h)
 {
-    const char *routes = weir_host_text(h, "/proc/self/net/route");
-    const char *inet6 = weir_host_text(h, "/proc/self/net/if_inet6");
-
     for (unsigned i = weir_table_from(&h->table, SYS_NET), n = 0; i < h->table.n; i++) {
         const struct weir_entry *e = &h->table.entries[i];
         const char *rest, *name, *how = "";
@@ -70,16 +56,16 @@ static void net(struct weir_host *h)
             use |= WEIR_USE_UP; /* IFF_UP */
             how = "up";
         }
-        if (has_line(routes, name) || has_line(inet6, name)) {
-            use |= WEIR_USE_ADDRESS;
-            how = "has an address";
-        } else {
-            char path[64 + 256];
+        /* Marks that collect.c makes; there are no such files. */
+        for (unsigned k = 0; k < 2; k++) {
+            static const char *const marks[][2] = {{"upper", "in a bridge, bond or VLAN"},
+                                                   {"inet", "has an address"}};
+            char path[sizeof(SYS_NET) + 256];
 
-            snprintf(path, sizeof(path), SYS_NET "%s/master", name);
+            snprintf(path, sizeof(path), SYS_NET "%s/%s", name, marks[k][0]);
             if (weir_table_find(&h->table, path)) {
                 use |= WEIR_USE_ADDRESS;
-                how = "in a bridge or bond";
+                how = marks[k][1];
             }
         }
         note(h, weir_function_in_path(h, e->value), name, use, how);
@@ -191,7 +177,7 @@ static void disks(struct weir_host *h)
     const char *mounts = weir_host_text(h, "/proc/self/mountinfo");
     const char *swaps = weir_host_text(h, "/proc/swaps");
     char one[160], what[64], where[64], name[64];
-    bool root = false;
+    bool root = false, lost = false;
     unsigned steps = 4096;
 
     for (const char *line = mounts; take_line(&line, one, sizeof(one)) && steps;) {
@@ -199,6 +185,7 @@ static void disks(struct weir_host *h)
             continue;
         steps--;
         root |= strcmp(where, "/") == 0;
+        lost |= strcmp(what, "?") == 0;
         if (disk_name(h, what, name, sizeof(name)))
             put_on(h, name, WEIR_USE_MOUNT | (strcmp(where, "/") == 0 ? WEIR_USE_ROOT : 0),
                    strcmp(where, "*") == 0 ? "mounted" : where, &steps);
@@ -206,6 +193,20 @@ static void disks(struct weir_host *h)
     for (const char *line = swaps; take_line(&line, one, sizeof(one));) {
         if (sscanf(one, "%63s", name) == 1)
             put_on(h, name, WEIR_USE_MOUNT, "swap", &steps);
+    }
+    /* What volumes, arrays and file systems of several disks hold, mounted or not. */
+    for (unsigned k = 0; k < 2; k++) {
+        static const char *const dirs[][2] = {{"/sys/fs/btrfs/", "/"}, {SYS_BLOCK, "/slaves/"}};
+
+        for (unsigned i = weir_table_from(&h->table, dirs[k][0]); i < h->table.n; i++) {
+            const char *rest = "";
+            size_t len, skip = strlen(dirs[k][1]);
+
+            if (!weir_entry_in(&h->table.entries[i], dirs[k][0], &len, &rest))
+                break;
+            if (strncmp(rest, dirs[k][1], skip) == 0)
+                put_on(h, rest + skip, WEIR_USE_MOUNT, IN_VOLUME, &steps);
+        }
     }
     /* Whole disks: which controllers have any. */
     for (unsigned i = weir_table_from(&h->table, SYS_BLOCK); i < h->table.n; i++) {
@@ -223,12 +224,26 @@ static void disks(struct weir_host *h)
         if (f >= 0 && (!parent || !strchr(parent + 7, '/')))
             note(h, f, h->functions[f].use & WEIR_USE_MOUNT ? NULL : disk, WEIR_USE_DISK, "");
     }
-    /* A root file system that cannot be traced to its disk may be on any of them. */
-    if (root && !uses_root(h)) {
-        for (unsigned i = 0; i < h->n_functions; i++) {
-            if (h->functions[i].use & WEIR_USE_DISK)
-                note(h, (int)i, "perhaps the root file system", WEIR_USE_ROOT, "");
-        }
+    /* One that cannot be traced to its disk may be on any of them. */
+    root = root && !uses_root(h);
+    for (unsigned i = 0; i < h->n_functions && (root || lost); i++) {
+        unsigned use = h->functions[i].use;
+
+        if (root && use & WEIR_USE_DISK)
+            note(h, (int)i, "perhaps the root file system", WEIR_USE_ROOT, "");
+        else if (lost && (use & (WEIR_USE_DISK | WEIR_USE_MOUNT)) == WEIR_USE_DISK)
+            note(h, (int)i, "perhaps a file system", WEIR_USE_MOUNT, "");
+    }
+}
+
+/* The display that firmware chose, and with it the console, as long as the host drives it. */
+static void console(struct weir_host *h)
+{
+    for (unsigned i = 0; i < h->n_functions; i++) {
+        const char *text = weir_host_text(h, SYS_PCI "%s/boot_vga", h->functions[i].name);
+
+        if (text && *text == '1' && weir_function_blocks(h, &h->functions[i]))
+            note(h, (int)i, "the console", WEIR_USE_CONSOLE, "");
     }
 }
 
@@ -236,5 +251,6 @@ int weir_host_make_use(struct weir_host *h)
 {
     net(h);
     disks(h);
+    console(h);
     return 0;
 }

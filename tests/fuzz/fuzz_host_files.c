@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static weir_filter_fn *const filters[] = {
         weir_filter_cmdline,    weir_filter_cpuinfo, weir_filter_status, weir_filter_limits,
         weir_filter_mounts,     weir_filter_swaps,   weir_filter_routes, weir_filter_inet6,
-        weir_filter_interrupts, weir_filter_modules, weir_filter_netdev,
+        weir_filter_interrupts, weir_filter_modules,
     };
     const unsigned n = sizeof(filters) / sizeof(filters[0]);
     struct weir_function f = {0};
@@ -32,6 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         weir_config_parse(text, &f);
     else
         filters[data[0] % (n + 1)](text);
+    weir_filter_names_mac(text);
     if (strlen(text) > len)
         __builtin_trap();
     free(text);

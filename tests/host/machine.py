@@ -25,7 +25,7 @@ class Function:
 
     def __init__(self, name, ident, behind=None, kind='nic', type='endpoint', acs=None, multi=False,
                  driver='', override='', group=None, bus=None, sriov=0, vfs=0, pf=None, ari=False,
-                 ats=False, node=-1, nets=(), disks=(), privileged=True, extra=b'', revision=0,
+                 ats=False, node=-1, nets=(), uppers=(), disks=(), privileged=True, extra=b'', revision=0,
                  subsystem='0000:0000', dma_bits=64, has_override=True, iommu='dmar0'):
         self.__dict__.update(locals())
         self.vendor, self.device = (int(part, 16) for part in ident.split(':'))
@@ -155,6 +155,10 @@ class Machine:
         for net, flags in f.nets:
             self.link('/sys/class/net/' + net, f'../../devices/{path}/net/{net}')
             self.put(f'{real}/net/{net}/flags', f'{flags:#x}\n')
+            for upper in f.uppers:  # a VLAN on it, with an address
+                self.link(f'{real}/net/{net}/upper_{upper}', '../../../../../virtual/net/' + upper)
+                self.link('/sys/class/net/' + upper, '../../devices/virtual/net/' + upper)
+                self.put(f'/sys/devices/virtual/net/{upper}/flags', '0x1003\n')
         for disk, number in f.disks:
             disk_path = f'{path}/ata1/host0/target0:0:0/0:0:0:0/block/{disk}'
             for name, at, minor in ((disk, disk_path, 0), (disk + '2', disk_path + '/' + disk + '2', 2)):
@@ -184,6 +188,7 @@ class Machine:
         chip = 'IR-PCI-MSI' if self.remapping else 'PCI-MSI'
         self.put('/proc/interrupts', f'  24:  100  {chip} 327680-edge  xhci_hcd\n')
         nets = [n for f in self.functions.values() for n, flags in f.nets if flags & 0x10000]
+        nets += [upper for f in self.functions.values() for upper in f.uppers]
         self.put('/proc/self/net/route', 'Iface\tDestination\tGateway\n' +
                  ''.join(f'{n}\t0000A8C0\t00000000\n' for n in nets))
         self.put('/sys/bus/pci/drivers_autoprobe', '1\n')

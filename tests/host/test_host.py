@@ -181,7 +181,20 @@ def case_no_such_device(b):
 def case_no_groups(b):
     found = b.doctor(s.no_groups(), X0)
     assert blocking(found)[:2] == ['iommu-parameter', 'groups-empty']
-    assert 'intel_iommu=on' in find(found, 'iommu-parameter')[0]['fix']
+    # However the line is quoted, it says afterwards what it should.
+    for command, lines in ((find(found, 'iommu-parameter')[0]['fix'],
+                            (('"quiet"', '"intel_iommu=on quiet"'), ("'quiet'", "'intel_iommu=on quiet'"),
+                             ('""', '"intel_iommu=on "'))),
+                           (find(b.doctor(s.override(), ready=True), 'acs-override')[0]['fix'],
+                            (("'quiet pcie_acs_override=id:1af4:1000,downstream'", "'quiet '"),
+                             ('"pcie_acs_override=downstream quiet"', '"quiet"')))):
+        for before, after in lines:
+            grub = os.path.join(b.folder, 'grub')
+            with open(grub, 'w', encoding='utf-8') as f:
+                f.write(f'GRUB_CMDLINE_LINUX_DEFAULT={before}\n')
+            subprocess.run(['sh', '-ec', command.splitlines()[0].replace('/etc/default/grub', grub)], check=True)
+            with open(grub, encoding='utf-8') as f:
+                assert f.read() == f'GRUB_CMDLINE_LINUX_DEFAULT={after}\n', before
     assert blocking(b.doctor(s.no_groups(table=None)))[:2] == ['iommu-no-table', 'groups-empty']
     assert blocking(b.doctor(s.no_groups(cmdline='intel_iommu=off')))[0] == 'iommu-disabled'
     assert blocking(b.doctor(s.no_groups(cmdline='iommu=off')))[0] == 'iommu-disabled'
@@ -220,6 +233,55 @@ def case_disk_controller_in_the_group(b):
         m = s.disk_in_group(root_mount='0:30', root_source=source)
         disk = find(b.doctor(m, X0), 'group-root-disk')[0]
         assert words in disk['evidence'], disk
+
+
+def case_disks_of_volumes(b):
+    """Not mounted by themselves, and yet in use: what volumes, btrfs and ZFS lie on."""
+    def machine(mounts='', **files):
+        m = s.disk_in_group(root_mount='9:2', root_source='/dev/sdb2')
+        m.dev('0000:02:00.1', '1b4b:9485', kind='sata', behind='0000:00:01.1', driver='ahci', group=1)
+        m.functions['0000:02:00.1'].disks = (('sdb', 9),)
+        m.files = files
+        root = b.root(m)
+        with open(root + '/proc/self/mountinfo', 'a', encoding='utf-8') as f:
+            f.write(mounts)
+        return root
+
+    def used(root):
+        out = b.weir('groups', '--json', '--root', root)
+        by = {f['device']: f['used_by'] for f in json.loads(out)['functions']}
+        assert by['0000:02:00.1'] == 'sdb2: /', by
+        found = json.loads(b.weir('doctor', '--json', '--root', root, X0, status=1))['findings']
+        assert not any('0000:02:00.1' in f['fix'] for f in found)
+        busy = 'group-member-in-use' in blocking(found)
+        assert busy != any('0000:02:00.0' in f['fix'] for f in found), found
+        assert ('in use' in b.weir('bind', '--dry-run', '--root', root, '0000:02:00.0',
+                                   status=int(busy), text=True)) == busy
+        return by['0000:02:00.0'] if busy else None
+
+    assert used(machine()) is None
+    volume = machine()
+    os.makedirs(volume + '/sys/devices/virtual/block/dm-0/slaves/sda2')
+    os.symlink('../../devices/virtual/block/dm-0', volume + '/sys/class/block/dm-0')
+    assert used(volume) == 'sda2: in a volume'
+    uuid = '/sys/fs/btrfs/01234567-89ab-cdef-0123-456789abcdef/devices/'
+    second = machine(**{uuid + 'sdb2': '', uuid + 'sda': '', '/sys/fs/btrfs/features/x': ''})
+    assert used(second) == 'sda: in a volume'
+    assert '01234567' not in b.weir('snapshot', '--root', second)
+    assert used(machine(mounts='40 22 0:44 / /tank rw - zfs tank rw\n')) == 'sda, perhaps a file system'
+
+
+def case_console(b):
+    m = s.x540('6.1.0', (2, 3))
+    m.dev('0000:01:00.2', '10de:1c82', kind='vga', behind='0000:00:01.0', multi=True, driver='nouveau', group=2)
+    m.files = {'/sys/devices/pci0000:00/0000:00:01.0/0000:01:00.2/boot_vga': '1\n'}
+    root = b.root(m)
+    assert 'in use (the console)' in b.weir('bind', '--root', root, '0000:01:00.2', status=1)
+    found = json.loads(b.weir('doctor', '--json', '--root', root, X0, status=1))['findings']
+    assert [f['device'] for f in find(found, 'group-member-in-use')] == ['0000:01:00.2']
+    assert not any('0000:01:00.2' in f['fix'] for f in found)
+    m.functions['0000:01:00.2'].driver = 'vfio-pci'
+    assert 'group-member-in-use' not in codes(b.doctor(m, X0))
 
 
 def case_override(b):
@@ -315,6 +377,17 @@ def case_root_complex(b):
     assert b.explain(s.root_complex(), '0000:00:1f.3')['0000:00:1f.2']['code'] == 'multifunction'
 
 
+def case_functions_above_seven(b):
+    """By ARI a device has functions 8 and up, which look like function 0 of another device."""
+    m = Machine()
+    m.port('0000:00:1c.0', bus=5, acs=(ACS_ALL, ACS_ALL), group=1, ident='8086:6f02')
+    for name, multi in (('0000:05:00.0', True), ('0000:05:01.0', False), ('0000:05:01.1', False)):
+        m.dev(name, '15b3:1017', behind='0000:00:1c.0', ari=True, multi=multi, group=2 + (name[-4] == '1'))
+    groups = b.groups(m)
+    assert groups['0000:05:01.0']['derived'] == groups['0000:05:01.1']['derived'], groups
+    assert groups['0000:05:00.0']['derived'] != groups['0000:05:01.0']['derived'], 'the kernel asks by slot'
+
+
 def case_known_aliases(b):
     m = Machine()
     m.port('0000:00:1c.0', bus=5, acs=(ACS_ALL, ACS_ALL), group=1, ident='8086:6f02')
@@ -324,6 +397,13 @@ def case_known_aliases(b):
     m.dev('0000:05:00.1', '1b4b:91a4', kind='sata', behind='0000:00:1c.0', multi=True, group=2,
           acs=s.STATIC_ACS)
     assert b.explain(m, '0000:05:00.0')['0000:05:00.1']['code'] == 'dma-alias'
+    # Intel's Visual Compute Accelerator does as functions 0 to 4 of any device on its bus.
+    for number, code in ((4, 'dma-alias'), (5, 'unexplained')):
+        m = Machine()
+        m.port('0000:00:1c.0', bus=5, acs=(ACS_ALL, ACS_ALL), group=1, ident='8086:6f02')
+        for name, ident in (('0000:05:00.0', '8086:2954'), (f'0000:05:00.{number}', '8086:1528')):
+            m.dev(name, ident, behind='0000:00:1c.0', multi=True, group=2, acs=s.STATIC_ACS)
+        assert b.explain(m, '0000:05:00.0')[f'0000:05:00.{number}']['code'] == code
 
 
 # ---- the other steps of doctor ----
@@ -341,6 +421,14 @@ def case_steps(b):
     assert found(ready(remapping=False), 'blocks') == ['interrupts-unsafe']
     assert found(ready(remapping=False, unsafe='Y')) == ['interrupts-unsafe-allowed']
     assert found(ready(vfio=False, built=False), 'blocks') == ['vfio-not-built']
+    # Where the kernel has iommufd, type1 need not be there.
+    m = ready(vfio=False, built=False, files={
+        '/sys/bus/pci/drivers/vfio-pci/x': '', '/dev/iommu': '', '/lib/modules/6.1.0/modules.dep': ''})
+    assert found(m) == []
+    m.files['/dev/vfio/devices/vfio0'] = ''
+    assert found(m) == []
+    del m.files['/dev/iommu']
+    assert found(m, 'blocks') == ['vfio-not-built']
     assert found(ready(hugepages=0)) == ['hugepages-few']
     assert found(ready(), more=('--memory', '2G')) == ['hugepages-few']
     assert found(ready(), more=('--memory', '1G')) == []
@@ -348,6 +436,9 @@ def case_steps(b):
     assert found(ready(cap='d2008c40260462')) == [], '39 bits are enough for a processor of 39'
     assert found(ready(cap='d2008c401f0462')) == ['iommu-narrow']
     assert found(ready(disable_hugepages='Y')) == ['type1-disable-hugepages']
+    limit = ready(files={'/sys/module/vfio_iommu_type1/parameters/dma_entry_limit': '65535\n'})
+    few = b.doctor(limit, X0, ready=True, more=('--memory', '256G'))
+    assert find(few, 'dma-entry-limit')[0]['fix'].startswith('echo 131072 >'), few
     assert found(ready(files={'/sys/module/vfio/parameters/enable_unsafe_noiommu_mode': 'Y\n'})) == \
         ['noiommu']
     m = ready(files={'/dev/vfio/vfio': '', '/dev/vfio/2': ''}, uid=1234)
@@ -389,6 +480,13 @@ def case_in_use(b):
     assert find(up, 'device-in-use')[0]['fix'] == 'ip link set dev eth7 down'
     assert 'unbind' in find(up, 'driver-other')[0]['fix']
     assert blocking(found(0x1002)) == ['driver-other']
+    # Up without an address of its own, but with a VLAN upon it that has one.
+    m = s.x540('6.1.0', (2, 3), nets=((('eth7', s.UP),), ()))
+    m.functions[X0].uppers = ('alice-vpn',)
+    vlan = b.doctor(m, X0)
+    assert blocking(vlan) == ['device-in-use', 'driver-other']
+    assert not any(f['fix'] for f in vlan), 'no command takes the interface below it down'
+    assert 'alice' not in b.weir('snapshot', '--root', b.root(m))
 
 
 def case_group_rules_of_the_kernel(b):
@@ -456,6 +554,8 @@ def case_snapshot_says_the_same(b):
         again = b.weir('snapshot', '--snapshot', path)
         with open(path, encoding='utf-8') as f:
             assert f.read() == again
+        with open(path, 'w', encoding='utf-8') as f:  # names that a snapshot does not tell
+            f.write(again.replace('enx-0', 'enx0011223344aa'))
         shapes = [['groups', '--json']]
         if number == 0:
             shapes += [['groups'], ['groups', '--tree'], ['groups', '--dot']]
@@ -475,7 +575,14 @@ def case_snapshot_names_nobody(b):
     for secret in ('deadbeef', 'cafef00d', 'efbeadde', 'alice', 'fileserver', 'example', '0011223344aa',
                    'A8C0', 'UUID', '1234', 'BOOT_IMAGE', 'ixgbe.ko'):
         assert secret not in text, secret
-    assert re.search(r'^/sys/class/net/enx[0-9a-f]{4} ->', text, re.M)
+    assert '/sys/class/net/enx-0 ->' in text and '/sys/class/net/enx-0/inet/' in text
+    # Each that is named after its address, and the machine itself still tells its own name.
+    root = b.root(s.x540('6.1.0', (2, 3), nets=((('wlx0011223344aa', s.UP), ('wlx0011223344bb', s.UP)), ())))
+    text = b.weir('snapshot', '--root', root)
+    assert '0011223344' not in text and 'net/wlx-0 ->' in text and 'net/wlx-1/flags =' in text
+    out = b.weir('doctor', '--commands', '--root', root, X0, status=1)
+    assert 'ip link set dev wlx0011223344aa down' in out
+    root = b.root(s.x540('6.1.0', (2, 3), nets=((('enx0011223344aa', s.ADDRESS),), ())))
     assert '/proc/cmdline = intel_iommu=on\n' in text
     found = json.loads(b.weir('doctor', '--json', '--root', root, X0, status=1))['findings']
     assert 'device-in-use' in blocking(found), 'its address was found under the other name'
@@ -494,7 +601,12 @@ def case_snapshot_errors(b):
                         '0000:03:01.0/0000:04:00.0\n')
     loop = loop.replace(port, '/sys/bus/pci/devices/0000:03:01.0 -> ../devices/pci0000:00/'
                         '0000:04:00.0/0000:03:01.0\n')
+    buses = good.replace(device, '/sys/bus/pci/devices/0000:04:00.0 -> ../devices/0000:03:01.0/'
+                         'pci0001:00/0000:04:00.0\n')
+    buses = buses.replace(port, '/sys/bus/pci/devices/0000:03:01.0 -> ../devices/0000:04:00.0/'
+                          'pci0002:00/0000:03:01.0\n')
     bad = {
+        'a circle of root buses': buses,
         'empty': '',
         'another file': 'hello\n',
         'another version': good.replace('weir-snapshot 1', 'weir-snapshot 2'),
@@ -526,6 +638,42 @@ def case_snapshot_errors(b):
         assert re.match(r'weir: read the (snapshot|machine)', out), (name, out)
     assert 'No such file' in b.weir('groups', '--snapshot', path + '.none', status=1)
     assert b.weir('groups', '--snapshot', '/dev/zero', status=1)
+
+
+def case_hostile_names(b):
+    """What a file says is neither a command, nor a line, nor steers a terminal."""
+    path = os.path.join(b.folder, 'names')
+    b.weir('snapshot', '-o', path, '--root',
+           b.root(s.x540('6.1.0', (2, 2), nets=((('eth7', s.UP),), ()))))
+    with open(path, encoding='utf-8') as f:
+        good = f.read()
+    for old, new in ((f'{X0}/driver -> ixgbe', f'{X0}/driver -> a\\nreboot\\x1b[31m\\x9b"'),
+                     (f'{X0}/driver_override = (null)', f'{X0}/driver_override = a\\nreboot\\x1b[31m'),
+                     ('osrelease = 6.1.0', 'osrelease = 6.1.0\\x1b\\nreboot'),
+                     ('/sys/class/net/eth7', '/sys/class/net/a;reboot'),
+                     ('/sys/class/net/eth7', '/sys/class/net/a\\nreboot'),
+                     ('/sys/class/net/eth7', '/sys/class/net/$(reboot)')):
+        text = good.replace(old, new)
+        assert text != good, old
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(text)
+        out = b.weir('doctor', '--commands', '--snapshot', path, X0, status=1)
+        assert not re.search('^[^#\n]*reboot', out, re.M), out
+        for argv in (['groups'], ['groups', '--tree'], ['groups', '--explain', X0], ['groups', '--dot']):
+            out = b.weir(*argv, '--snapshot', path)
+            assert not re.search('[\x00-\x08\x0b-\x1f\x7f-\xff]', out), (argv, out)
+            if '--dot' in argv:
+                assert all(line.count('"') % 2 == 0 for line in out.splitlines()), out
+        for argv in (['groups', '--json'], ['doctor', '--json', X0]):
+            json.loads(b.weir(*argv, '--snapshot', path, status=int(argv[0] == 'doctor')))
+
+
+def case_long_lists(b):
+    """A function with more interfaces than a finding holds commands for: none is cut."""
+    m = s.x540('6.1.0', (2, 3), nets=(tuple((f'eth{n}', s.UP) for n in range(100, 200)), ()))
+    out = b.weir('doctor', '--commands', '--root', b.root(m), X0, status=1)
+    lines = [line for line in out.splitlines() if line.startswith('ip ')]
+    assert len(lines) > 10 and all(line.endswith(' down') for line in lines), lines
 
 
 def case_hostile_trees(b):
@@ -589,9 +737,9 @@ def device(name, file):
 def case_bind_prints_the_writes(b):
     root = b.root(s.x540('6.1.0', (2, 2)))
     out = b.weir('bind', '--dry-run', '--root', root, X0).splitlines()
-    assert out == [f'echo vfio-pci> {root}{device(X0, "driver_override")}',
-                   f'echo {X0}> {root}{device(X0, "driver/unbind")}',
-                   f'echo {X0}> {root}/sys/bus/pci/drivers_probe'], out
+    assert out == [f'echo vfio-pci > {root}{device(X0, "driver_override")}',
+                   f'echo {X0} > {root}{device(X0, "driver/unbind")}',
+                   f'echo {X0} > {root}/sys/bus/pci/drivers_probe'], out
     both = b.weir('bind', '--dry-run', '--group', '--root', root, X0)
     assert both.count('drivers_probe') == 2 and X1 in both
     assert not os.path.exists(root + '/run')
@@ -614,6 +762,7 @@ def case_bind_and_restore(b):
         os.symlink('../../../../bus/pci/drivers/vfio-pci', root + device(name, 'driver'))
     b.weir('bind', '--root', root, X0)  # already; what it was stays remembered
     assert read(root, f'/run/weir/bind/{X0}') == 'driver=ixgbe\noverride=\n'
+    os.makedirs(root + '/sys/bus/pci/drivers/pci-stub')
     b.weir('bind', '--root', root, '--driver', 'pci-stub', X0)  # so it does on the way elsewhere
     assert read(root, f'/run/weir/bind/{X0}') == 'driver=ixgbe\noverride=\n'
     b.weir('restore', '--group', '--root', root, X0)
@@ -649,7 +798,7 @@ def case_bind_without_override(b):
     for f in m.functions.values():
         f.has_override = False
     out = b.weir('bind', '--dry-run', '--root', b.root(m), X0)
-    assert 'echo 8086 1528> ' in out and 'vfio-pci/new_id' in out and 'driver_override' not in out
+    assert 'echo 8086 1528 > ' in out and 'vfio-pci/new_id' in out and 'driver_override' not in out
     found = b.doctor(m, X0)
     assert 'new_id' in find(found, 'driver-other')[0]['fix']
 
@@ -657,8 +806,17 @@ def case_bind_without_override(b):
 def case_virtual_functions(b):
     root = b.root(s.x540('6.1.0', (2, 3)))
     out = b.weir('bind', '--dry-run', '--vfs', '4', '--root', root, X0).splitlines()
-    assert out == [f'echo 0> {root}{device(X0, "sriov_drivers_autoprobe")}',
-                   f'echo 4> {root}{device(X0, "sriov_numvfs")}']
+    assert out == [f'echo 0 > {root}{device(X0, "sriov_drivers_autoprobe")}',
+                   f'echo 4 > {root}{device(X0, "sriov_numvfs")}',
+                   f'echo 1 > {root}{device(X0, "sriov_drivers_autoprobe")}']
+    # A shell makes the same of it.
+    subprocess.run(['sh', '-e'], input='\n'.join(out), text=True, check=True)
+    assert read(root, device(X0, 'sriov_numvfs')) == '4\n'
+    assert read(root, device(X0, 'sriov_drivers_autoprobe')) == '1\n'
+    with open(root + device(X0, 'sriov_drivers_autoprobe'), 'w', encoding='utf-8') as f:
+        f.write('0\n')
+    out = b.weir('bind', '--dry-run', '--vfs', '4', '--root', root, X0)
+    assert 'autoprobe' not in out, 'who turned it off keeps it so'
     assert 'can have 64' in b.weir('bind', '--vfs', '65', '--root', root, X0, status=1)
     assert 'can have 0' in b.weir('bind', '--vfs', '1', '--root', root, '0000:00:01.0', status=1)
     b.weir('bind', '--vfs', '0', '--root', root, X0)
@@ -671,6 +829,72 @@ def case_virtual_functions(b):
             f.write('driver=\noverride=\n')
     b.weir('bind', '--vfs', '0', '--root', root, '0000:07:00.0')
     assert os.listdir(root + '/run/weir/bind') == [X0]
+
+
+def case_virtual_functions_in_use(b):
+    m = s.connectx()
+    m.functions['0000:07:00.2'].driver = 'mlx4_core'
+    m.functions['0000:07:00.2'].nets = (('eth9', s.ADDRESS),)
+    root = b.root(m)
+    for count in ('0', '2'):
+        assert 'in use (eth9' in b.weir('bind', '--vfs', count, '--root', root, '0000:07:00.0', status=1)
+    assert read(root, device('0000:07:00.0', 'sriov_numvfs')) == '4\n'
+    b.weir('bind', '--vfs', '0', '--force', '--root', root, '0000:07:00.0')
+    assert read(root, device('0000:07:00.0', 'sriov_numvfs')) == '0\n'
+
+
+def case_restore_after_a_reboot(b):
+    """What was remembered is gone, what --persist wrote is not."""
+    root = b.root(s.x540('6.1.0', (2, 2)))
+    b.weir('bind', '--group', '--persist', '--root', root, X0)
+    shutil.rmtree(root + '/run')
+    for name in (X0, X1):
+        os.unlink(root + device(name, 'driver'))
+        os.symlink('../../../../bus/pci/drivers/vfio-pci', root + device(name, 'driver'))
+    b.weir('restore', '--group', '--root', root, X0)
+    assert os.listdir(root + '/etc/udev/rules.d') == []
+    for name in (X0, X1):
+        assert read(root, device(name, 'driver_override')) == '\n'
+    assert read(root, '/sys/bus/pci/drivers/vfio-pci/unbind') == f'{X1}\n'
+    assert read(root, '/sys/bus/pci/drivers_probe') == f'{X1}\n'
+    assert 'nothing is remembered' in b.weir('restore', '--root', root, X0, status=1)
+
+
+def case_persist_through_driverctl(b):
+    root = b.root(s.x540('6.1.0', (2, 2)))
+    os.makedirs(root + '/usr/sbin')
+    with open(root + '/usr/sbin/driverctl', 'w', encoding='utf-8') as f:
+        f.write('#!/bin/false\n')
+    assert 'driverctl' in b.weir('bind', '--persist', '--root', root, X0)
+    assert read(root, f'/etc/driverctl.d/pci-{X0}') == 'vfio-pci\n'
+    assert not os.path.exists(root + '/etc/udev/rules.d')
+    b.weir('restore', '--root', root, X0)
+    assert os.listdir(root + '/etc/driverctl.d') == []
+
+
+def case_nothing_is_left_without_a_driver(b):
+    """For a driver that is not there, or does not take it, a device is not taken from its own."""
+    m = s.x540('6.1.0', (2, 3), vfio=False)
+    root = b.root(m)
+    assert 'modprobe vfio-pci' in b.weir('bind', '--root', root, X0, status=1)
+    assert read(root, device(X0, 'driver_override')) == '(null)\n'
+    m = s.x540('6.1.0', (None, 3))
+    root = b.root(m)
+    assert 'no IOMMU group' in b.weir('bind', '--root', root, X0, status=1)
+    assert read(root, device(X0, 'driver_override')) == '(null)\n'
+    assert not os.path.exists(root + '/run')
+    m.files = {'/sys/module/vfio/parameters/enable_unsafe_noiommu_mode': 'Y\n'}
+    b.weir('bind', '--root', b.root(m), X0)
+    # Its own driver went meanwhile: it stays where it is, and all that is known of it.
+    root = b.root(s.x540('6.1.0', (2, 3)))
+    b.weir('bind', '--persist', '--root', root, X0)
+    os.unlink(root + device(X0, 'driver'))
+    os.symlink('../../../../bus/pci/drivers/vfio-pci', root + device(X0, 'driver'))
+    os.rename(root + '/sys/bus/pci/drivers/ixgbe', root + '/sys/bus/pci/drivers/gone')
+    assert 'modprobe ixgbe' in b.weir('restore', '--root', root, X0, status=1)
+    assert read(root, device(X0, 'driver_override')) == 'vfio-pci\n'
+    assert not os.path.exists(root + '/sys/bus/pci/drivers/vfio-pci/unbind')
+    assert os.listdir(root + '/etc/udev/rules.d') != []
 
 
 def case_unbind(b):
@@ -697,9 +921,12 @@ def case_wrong_use(b):
                  ['doctor', '--nonsense']):
         b.weir(*argv, status=2)
     root = b.root(s.plx())
-    assert 'no PCI function' in b.weir('groups', '--root', root, 'nonsense', status=1)
-    out = b.weir('doctor', '--root', root, 'x' * 300, status=1)
-    assert 'device-missing' in out
+    for argv in (['groups'], ['groups', '--explain'], ['doctor'], ['doctor', '--json'], ['bind'], ['unbind'], ['restore']):
+        for name in ('nonsense', 'x' * 300, '', 'model:x540', 'vfio-user:/run/x', '0000:04:00.0?iommu=type1',
+                     '/dev/uio0', '0000:04:99.0'):
+            out = b.weir(*argv, '--root', root, name, status=2)
+            assert 'only PCI functions have IOMMU groups' in out, (argv, name, out)
+        b.weir(*argv, '--root', root, '0000:09:00.0', status=1)
 
 
 def case_shapes(b):

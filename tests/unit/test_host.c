@@ -289,8 +289,11 @@ static void what_is_kept_of_files(void **state)
              "fe800000000000000000000000000001 02 40 20 80     eth0\n"
              "20010db8000000000000000000000001 03 40 00 80     eth1\n",
              "eth1");
-    filtered(weir_filter_netdev, "enp1s0", "enp1s0");
-    filtered(weir_filter_netdev, "enx00112233445", "enx00112233445");
+    assert_true(weir_filter_names_mac("enx001122334455"));
+    assert_true(weir_filter_names_mac("wlx001122334455/flags"));
+    assert_false(weir_filter_names_mac("enp1s0"));
+    assert_false(weir_filter_names_mac("enx00112233445"));
+    assert_false(weir_filter_names_mac("enx0011223344556"));
 }
 
 static void configuration_space_as_text(void **state)

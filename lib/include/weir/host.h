@@ -94,14 +94,17 @@ enum {
 
 /** What the host does with a function at the moment. */
 enum {
-    WEIR_USE_ROOT = 1,    /**< the root file system is on it, or nobody can tell that it is not */
-    WEIR_USE_MOUNT = 2,   /**< a file system or swap space is on it */
-    WEIR_USE_DISK = 4,    /**< it has disks */
-    WEIR_USE_ADDRESS = 8, /**< it has a network interface with an address, or in a bridge or bond */
-    WEIR_USE_UP = 16,     /**< it has a network interface that is up */
-    WEIR_USE_NET = 32,    /**< it has a network interface */
+    WEIR_USE_ROOT = 1,  /**< the root file system is on it, or nobody can tell that it is not */
+    WEIR_USE_MOUNT = 2, /**< a file system, swap space or volume is on it, or may be */
+    WEIR_USE_DISK = 4,  /**< it has disks */
+    WEIR_USE_ADDRESS =
+        8,             /**< a network interface of it has an address, or a bridge or VLAN upon it */
+    WEIR_USE_UP = 16,  /**< it has a network interface that is up */
+    WEIR_USE_NET = 32, /**< it has a network interface */
+    WEIR_USE_CONSOLE = 64, /**< it is the display that firmware chose, on a driver of the host */
     /** What makes taking it away from the host a loss. */
-    WEIR_USE_BUSY = WEIR_USE_ROOT | WEIR_USE_MOUNT | WEIR_USE_ADDRESS | WEIR_USE_UP,
+    WEIR_USE_BUSY =
+        WEIR_USE_ROOT | WEIR_USE_MOUNT | WEIR_USE_ADDRESS | WEIR_USE_UP | WEIR_USE_CONSOLE,
 };
 
 /** A PCI function. References to others are indexes for weir_host_function(), -1 for none. */
@@ -279,8 +282,8 @@ struct weir_findings_options {
 
 /**
  * Walk every step from firmware to a running driver and call @a fn for each finding, in the order
- * in which they are to be dealt with. Each step gives at least one, WEIR_OK (code "ok") if all is
- * well. docs/groups.md lists the codes.
+ * in which they are to be dealt with. Each step that applies gives at least one, WEIR_OK (code
+ * "ok") if all is well. docs/groups.md lists the codes.
  * @return the number of findings that block
  */
 unsigned weir_host_findings(const struct weir_host *h, const struct weir_findings_options *opt,

@@ -158,5 +158,8 @@ CASES += [
 ] + [
     Case('bind-vfs', 'VFs of an igb are made, bound and removed, and the igb itself',
          run='vfs.sh', devices=(root_port(1), 'igb,bus=rp1'), modules=('igb',),
-         programs=('viable',), env={'PF': '0000:01:00.0'})
+         programs=('viable',), env={'PF': '0000:01:00.0'}),
+    Case('bind-persist', 'what weir bind --persist writes, by udev and by driverctl at the next boot',
+         run='persist.sh', devices=(root_port(1), 'e1000e,bus=rp1'), modules=('e1000e',),
+         packages=('udev', 'kmod', 'driverctl', 'bash'), memory=512, env={'NIC': '0000:01:00.0'}),
 ]

@@ -37,6 +37,10 @@ modprobe vfio_iommu_type1
 before=$(overrides)
 is "at first: drivers, viable, viable to weir" "$(state)" " e1000e closed false"
 step "restore of what was never bound" 1 " e1000e closed false" weir restore "$EDU"
+# Down, and without a route; nothing in /proc tells of this address.
+ip addr add 192.0.2.1/24 dev "$(ls "/sys/bus/pci/devices/$OTHER/net")"
+step "bind of an interface with an address" 1 " e1000e closed false" weir bind "$OTHER"
+ip addr flush dev "$(ls "/sys/bus/pci/devices/$OTHER/net")"
 step "bind --dry-run" 0 " e1000e closed false" weir bind --dry-run "$EDU"
 step "bind of one member" 0 "vfio-pci e1000e no false" weir bind "$EDU"
 copy "$EDU?iommu=type1" >/tmp/out 2>&1
@@ -46,6 +50,15 @@ step "bind --group" 0 "vfio-pci vfio-pci yes true" weir bind --group "$EDU"
 step "bind --group again" 0 "vfio-pci vfio-pci yes true" weir bind --group "$EDU"
 copy "$EDU?iommu=type1" >/tmp/out 2>&1
 result $? "copy on a viable group"
+exec 9<>"/dev/vfio/$group"
+for verb in restore unbind 'bind --driver pci-stub'; do
+    # shellcheck disable=SC2086 # words of their own
+    weir $verb "$OTHER" >/tmp/out 2>&1
+    is "$verb while a program has the group" $? 1
+    sed 's/^/# /' /tmp/out
+done
+exec 9>&-
+is "it is where it was" "$(state)" "vfio-pci vfio-pci yes true"
 step "restore of one member" 0 "vfio-pci e1000e no false" weir restore "$OTHER"
 step "unbind of it" 0 "vfio-pci yes true" weir unbind "$OTHER"
 step "the member on pci-stub" 0 "vfio-pci pci-stub yes true" weir bind --driver pci-stub "$OTHER"
