@@ -7,11 +7,16 @@
  * start L2FWD: the same of that program, from fork() and exec() until it forwarded its first packet
  * and ended, with a model in its own process. And on a second line what the kernel takes to clear
  * as much memory as it uses, in hugepages if there are any: the part that no program can save.
+ *
+ * start COMMAND ARG...: of any other program, from fork() and exec() until it ended.
+ *
+ * The last line of both is the most memory such a program had resident, hugepages apart, in KiB.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -82,17 +87,16 @@ static void print(double *ms)
     printf("%.2f %.2f\n", ms[REPEAT / 2], ms[REPEAT - 1]);
 }
 
-static double run(const char *program)
+static double run(char **command)
 {
     double start = now_ms();
     int status;
     pid_t child = fork();
 
     if (child == 0) {
-        if (!freopen("/dev/null", "w", stdout))
+        if (!freopen("/dev/null", "r", stdin) || !freopen("/dev/null", "w", stdout))
             _exit(126);
-        execl(program, program, "--count", "1", "--idle", "spin", "--memory", MEMORY,
-              "model:x540?wire=gen:size=60,rate=1M", (char *)NULL);
+        execv(command[0], command);
         _exit(127);
     }
     if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status) ||
@@ -119,20 +123,28 @@ static double clear(void)
 int main(int argc, char **argv)
 {
     struct weir_error err = {0};
+    struct rusage used;
     double ms[REPEAT];
 
     if (argc > 1) {
+        char *l2fwd[] = {argv[1], "--count",  "1",    "--idle",
+                         "spin",  "--memory", MEMORY, "model:x540?wire=gen:size=60,rate=1M",
+                         NULL};
         for (int i = 0; i < REPEAT; i++) {
-            ms[i] = run(argv[1]);
+            ms[i] = run(argc > 2 ? argv + 1 : l2fwd);
             if (ms[i] < 0) {
                 fprintf(stderr, "start: %s failed\n", argv[1]);
                 return 1;
             }
         }
         print(ms);
-        for (int i = 0; i < REPEAT; i++)
-            ms[i] = clear();
-        print(ms);
+        if (argc == 2) {
+            for (int i = 0; i < REPEAT; i++)
+                ms[i] = clear();
+            print(ms);
+        }
+        getrusage(RUSAGE_CHILDREN, &used);
+        printf("%ld\n", used.ru_maxrss);
         return 0;
     }
 

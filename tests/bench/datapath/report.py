@@ -143,11 +143,18 @@ def scaling(report):
 
 
 def starting(text):
-    (start, worst), (clear, _) = (line.split() for line in text.splitlines())
-    return ('\n### Start\n\n`l2fwd --count 1` with a port on a model in its own process, from fork and '
+    (start, worst), (clear, _), (memory,), *testpmd = (line.split() for line in text.splitlines())
+    said = ('\n### Start\n\n`l2fwd --count 1` with a port on a model in its own process, from fork and '
             f'exec until it forwarded a packet and ended: {start} ms, {worst} ms at worst of 21. '
             f'That counts {clear} ms for clearing its 6 MiB of pages in the kernel, and the 10 ms '
-            'that the datasheet (4.6.3.2) wants after a reset.\n')
+            'that the datasheet (4.6.3.2) wants after a reset. It has '
+            f'{int(memory) / 1024:.1f} MiB resident beside those pages, with libraries and the model.\n')
+    if len(testpmd) == 3:
+        (start, worst), (memory,), (version,) = testpmd
+        said += (f"\nDPDK {version}'s testpmd in the same run, with a port of `net_null`, which is no "
+                 'device, with 2048 buffers, only the plugins it needs, and `--in-memory`: '
+                 f'{start} ms, {worst} ms at worst, and {int(memory) / 1024:.1f} MiB resident.\n')
+    return said
 
 
 def document(json_file, start_file, page):
