@@ -120,6 +120,23 @@ static void test_release_iommufd(void **state)
     assert_int_equal(fake.maps, 1);
 }
 
+/* The function alone is reset while its port is stopped: it is set up anew with the next start,
+ * the interrupt, too. */
+static void test_reset(void **state)
+{
+    struct weir_port *p = started(A);
+
+    (void)state;
+    assert_int_equal(weir_port_stop(p, &e), 0);
+    assert_int_equal(weir_device_reset(weir_port_device(p), &e), 0);
+    assert_int_equal(f->irq_type, -1);
+    assert_int_equal(weir_port_start(p, &e), 0);
+    assert_int_equal(f->irq_type, WEIR_IRQ_MSIX);
+    assert_int_equal(command(), PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    weir_port_close(p);
+    assert_int_equal(f->irq_type, -1);
+}
+
 /* An arena that the device cannot reach is refused when the port is opened, by name. */
 static void test_narrow(void **state)
 {
@@ -141,10 +158,8 @@ static void test_narrow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_maps),
-        CASE(test_release_type1),
-        CASE(test_release_iommufd),
-        CASE(test_narrow),
+        CASE(test_maps),      CASE(test_release_type1), CASE(test_release_iommufd),
+        CASE(test_hot_reset), CASE(test_reset),         CASE(test_narrow),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
