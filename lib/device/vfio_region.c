@@ -140,8 +140,12 @@ void weir_vfio_probe(struct weir_device *d)
     /* Not the ids: VFIO answers for them itself, of every function, there or not
      * (drivers/vfio/pci/vfio_pci_config.c, init_pci_cap_basic_perm()). */
     if (pread(v->fd, &class_code, sizeof(class_code), at) != sizeof(class_code) ||
-        class_code == UINT32_MAX)
+        class_code == UINT32_MAX) {
+        /* If it hears that much: its user is about to take memory for its own again, which without
+         * an IOMMU nobody else keeps it from. */
+        weir_device_bus_master(d, false, NULL);
         weir_device_set_lost(d, "its configuration space reads as all ones");
+    }
 }
 
 /* Registers are read in one access, as wide as the caller says. */

@@ -592,6 +592,23 @@ static void test_lost_by_error(void **state)
     fake.io_err = 0;
 }
 
+/* One that is not as dead as it reads still does DMA, and without an IOMMU nothing else is between
+ * it and memory that its user takes for its own again: it is off the bus before anybody is told. */
+static void test_lost_is_off_the_bus(void **state)
+{
+    struct weir_device *d = fake_open_device(w, A, NULL);
+
+    (void)state;
+    assert_int_equal(weir_device_bus_master(d, true, &e), 0);
+    poke32(0, 0x40, UINT32_MAX);
+    poke32(WEIR_REGION_CONFIG, PCI_CLASS_REVISION, UINT32_MAX);
+    assert_int_equal(weir_read32(d, 0, 0x40), UINT32_MAX);
+    assert_true(weir_device_lost(d));
+    assert_int_equal(peek32(WEIR_REGION_CONFIG, PCI_COMMAND) &
+                         (PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY),
+                     PCI_COMMAND_MEMORY);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -614,6 +631,7 @@ int main(void)
         CASE(test_guard_without_pm),
         CASE(test_lost),
         CASE(test_lost_by_error),
+        CASE(test_lost_is_off_the_bus),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
