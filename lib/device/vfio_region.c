@@ -13,66 +13,6 @@
 #include <unistd.h>
 #include <weir/io.h>
 
-#define MAX_INFO (1u << 16) /* bytes of capabilities that are believed */
-
-/* The answer with all its capabilities, for the caller to free; NULL with errno. It has to be asked
- * for again until there is room for all. */
-static struct vfio_region_info *get_info(int fd, uint32_t index)
-{
-    struct vfio_region_info *info = NULL;
-    uint32_t size = sizeof(*info);
-
-    for (int i = 0; i < 4; i++) {
-        void *larger = realloc(info, size);
-
-        if (!larger)
-            break;
-        info = larger;
-        memset(info, 0, size);
-        info->argsz = size;
-        info->index = index;
-        if (ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, info))
-            break;
-        if (info->argsz <= size) {
-            info->argsz = size; /* what is there to be read */
-            return info;
-        }
-        errno = EMSGSIZE;
-        if (info->argsz > MAX_INFO)
-            break;
-        size = info->argsz;
-    }
-    free(info);
-    return NULL;
-}
-
-/* The capability that says which parts may be mapped, and how many parts are really in it. */
-static const struct vfio_region_info_cap_sparse_mmap *sparse(const struct vfio_region_info *info,
-                                                             uint32_t *n)
-{
-    const struct vfio_region_info_cap_sparse_mmap *cap;
-    uint32_t at = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0;
-
-    while (at >= sizeof(*info) && at <= info->argsz - sizeof(struct vfio_info_cap_header) &&
-           at % sizeof(uint64_t) == 0) {
-        uint32_t next;
-
-        cap = (const void *)((const uint8_t *)info + at);
-        if (cap->header.id == VFIO_REGION_INFO_CAP_SPARSE_MMAP &&
-            info->argsz - at >= sizeof(*cap)) {
-            size_t room = (info->argsz - at - sizeof(*cap)) / sizeof(cap->areas[0]);
-
-            *n = cap->nr_areas < room ? cap->nr_areas : (uint32_t)room;
-            return cap;
-        }
-        next = cap->header.next;
-        if (next <= at)
-            break;
-        at = next;
-    }
-    return NULL;
-}
-
 /* Map [first, first + len) of the region into its reservation; the largest part is the one that
  * users get a pointer for. */
 static void map_part(struct weir_vfio *v, const struct vfio_region_info *info, uint64_t first,
@@ -102,14 +42,17 @@ static void map_part(struct weir_vfio *v, const struct vfio_region_info *info, u
 static void map_region(struct weir_vfio *v, const struct vfio_region_info *info,
                        struct weir_region *out)
 {
-    const struct vfio_region_info_cap_sparse_mmap *cap;
+    struct vfio_region_info_cap_sparse_mmap cap;
     struct weir_vfio_map *m = &v->map[info->index];
     uint64_t page = weir_base_page(), len = (info->size + page - 1) & ~(page - 1);
-    uint32_t n = 0;
+    int at = weir_vfio_cap(info, sizeof(*info), info->flags & VFIO_REGION_INFO_FLAG_CAPS,
+                           info->cap_offset, VFIO_REGION_INFO_CAP_SPARSE_MMAP, sizeof(cap));
+    size_t n;
 
     /* Registers that are written through a pointer must be writable. A BAR smaller than a page
-     * is left to calls, though the kernel may offer the whole page. */
-    if (!(info->flags & VFIO_REGION_INFO_FLAG_MMAP) || !out->readable || !out->writable ||
+     * is left to calls, though the kernel may offer the whole page. Of what cannot be read nobody
+     * knows what may be mapped. */
+    if (at < 0 || !(info->flags & VFIO_REGION_INFO_FLAG_MMAP) || !out->readable || !out->writable ||
         info->size > SIZE_MAX - page || (m->base && m->len != len)) /* another device came back */
         return;
     if (!m->base) { /* else of before a reopening */
@@ -120,18 +63,27 @@ static void map_region(struct weir_vfio *v, const struct vfio_region_info *info,
             return;
         }
     }
-    cap = sparse(info, &n);
-    if (!cap)
+    if (!at) {
         map_part(v, info, 0, m->len > info->size ? 0 : m->len, out);
-    for (uint32_t i = 0; i < n; i++)
-        map_part(v, info, cap->areas[i].offset, cap->areas[i].size, out);
+        return;
+    }
+    memcpy(&cap, (const uint8_t *)info + at, sizeof(cap));
+    at += (int)sizeof(cap);
+    n = (info->argsz - (size_t)at) / sizeof(cap.areas[0]);
+    for (size_t i = 0; i < cap.nr_areas && i < n; i++) {
+        struct vfio_region_sparse_mmap_area area;
+
+        memcpy(&area, (const uint8_t *)info + (size_t)at + i * sizeof(area), sizeof(area));
+        map_part(v, info, area.offset, area.size, out);
+    }
 }
 
 int weir_vfio_regions(struct weir_vfio *v, const struct vfio_device_info *info,
                       struct weir_region *out, struct weir_error *e)
 {
     for (uint32_t i = 0; i < info->num_regions && i < WEIR_N_REGIONS; i++) {
-        struct vfio_region_info *r = get_info(v->fd, i);
+        struct vfio_region_info *r =
+            weir_vfio_info(v->fd, VFIO_DEVICE_GET_REGION_INFO, sizeof(*r), i);
 
         out[i] = (struct weir_region){0};
         if (!r) {
@@ -188,8 +140,12 @@ void weir_vfio_probe(struct weir_device *d)
     /* Not the ids: VFIO answers for them itself, of every function, there or not
      * (drivers/vfio/pci/vfio_pci_config.c, init_pci_cap_basic_perm()). */
     if (pread(v->fd, &class_code, sizeof(class_code), at) != sizeof(class_code) ||
-        class_code == UINT32_MAX)
+        class_code == UINT32_MAX) {
+        /* If it hears that much: its user is about to take memory for its own again, which without
+         * an IOMMU nobody else keeps it from. */
+        weir_device_bus_master(d, false, NULL);
         weir_device_set_lost(d, "its configuration space reads as all ones");
+    }
 }
 
 /* Registers are read in one access, as wide as the caller says. */

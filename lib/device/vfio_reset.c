@@ -100,7 +100,7 @@ static int check_owned(const struct weir_device *d, const struct vfio_pci_hot_re
                      d->name, list);
 }
 
-/* The instance's devices that are reset, too: quiet before, and as after opening behind it. */
+/* The instance's devices that are reset: quiet before, and as after opening behind it. */
 static void each_affected(const struct weir *w, const struct vfio_pci_hot_reset_info *info,
                           void (*fn)(struct weir_device *d))
 {
@@ -115,6 +115,14 @@ static void each_affected(const struct weir *w, const struct vfio_pci_hot_reset_
             }
         }
     }
+}
+
+static void still(struct weir_device *d)
+{
+    weir_device_quiesce(d);
+    /* Who uses it on somebody's behalf is to start over, whatever becomes of the reset. */
+    if (d->port || d->channel)
+        weir_device_set_lost(d, "its bus is reset");
 }
 
 static void wake(struct weir_device *d)
@@ -152,7 +160,7 @@ static int hot_reset(struct weir_device *d, const struct vfio_pci_hot_reset_info
     if (!weir_vfio_of(d)->iommufd)
         add_groups(d->weir, info, m);
     m->argsz = (uint32_t)(sizeof(*m) + m->count * sizeof(m->group_fds[0]));
-    each_affected(d->weir, info, weir_device_quiesce);
+    each_affected(d->weir, info, still);
     if (ioctl(weir_vfio_of(d)->fd, VFIO_DEVICE_PCI_HOT_RESET, m))
         r = weir_fail(e, -errno, "vfio-hot-reset",
                       "reset %s and all that share its bus\nVFIO_DEVICE_PCI_HOT_RESET: %s", d->name,

@@ -106,28 +106,32 @@ static struct weir_container_group *find(struct weir_container *c, int number)
     return NULL;
 }
 
+/* Is it? -errno if the kernel does not say. */
+static int viable(int group)
+{
+    struct vfio_group_status status = {.argsz = sizeof(status)};
+
+    return ioctl(group, VFIO_GROUP_GET_STATUS, &status)
+               ? -errno
+               : (status.flags & VFIO_GROUP_FLAGS_VIABLE) != 0;
+}
+
 /* The group's file; checked for being viable. */
 static int open_group(const struct weir_pci_function *f, struct weir_error *e)
 {
-    struct vfio_group_status status = {.argsz = sizeof(status)};
     char path[48], what[64];
-    int fd, err;
+    int fd, r;
 
     snprintf(path, sizeof(path), "/dev/vfio/%s%d", f->no_iommu ? "noiommu-" : "", f->group);
     snprintf(what, sizeof(what), "open device %s", f->address);
     fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return weir_open_refused(what, path, errno, e);
-    if (ioctl(fd, VFIO_GROUP_GET_STATUS, &status)) {
-        err = errno;
-        close(fd);
-        return weir_open_refused(what, path, err, e);
-    }
-    if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE)) {
-        close(fd);
-        return weir_group_not_viable(f, e);
-    }
-    return fd;
+    r = viable(fd);
+    if (r > 0)
+        return fd;
+    close(fd);
+    return r < 0 ? weir_open_refused(what, path, -r, e) : weir_group_not_viable(f, e);
 }
 
 /* The first group decides what the container can do; what the application mapped before is mapped
@@ -175,6 +179,13 @@ int weir_container_join(struct weir_space *s, const struct weir_pci_function *f,
         g->users++;
         return g->fd;
     }
+    /* The kernel's answer would be that of an IOMMU that cannot be trusted. */
+    if (f->no_iommu != (c->type == VFIO_NOIOMMU_IOMMU))
+        return weir_fail(e, -EINVAL, "device-space",
+                         "open device %s\n%s, and it was given a %s space\n"
+                         "give it one of the other sort, or of its own",
+                         f->address, f->no_iommu ? "no IOMMU covers it" : "the IOMMU covers it",
+                         weir_space_ops(s)->kind);
     if (c->n == c->cap) {
         unsigned cap = c->cap ? c->cap * 2 : 4;
 
@@ -188,7 +199,11 @@ int weir_container_join(struct weir_space *s, const struct weir_pci_function *f,
     if (fd < 0)
         return fd;
     if (ioctl(fd, VFIO_GROUP_SET_CONTAINER, &c->fd)) {
-        r = weir_attach_refused(s, f, "VFIO_GROUP_SET_CONTAINER", errno, e);
+        r = errno;
+        /* The host may have taken a part of it just now. */
+        r = r == EPERM && viable(fd) == 0
+                ? weir_group_not_viable(f, e)
+                : weir_attach_refused(s, f, "VFIO_GROUP_SET_CONTAINER", r, e);
         close(fd);
         return r;
     }

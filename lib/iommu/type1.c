@@ -10,8 +10,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define MAX_INFO (1u << 20) /* bytes of capabilities that are believed */
-
 static int fd_of(const struct weir_space *s)
 {
     return ((const struct weir_container *)weir_space_priv(s))->fd;
@@ -69,53 +67,13 @@ const struct weir_space_ops weir_type1_ops = {
     .free = weir_container_free,
 };
 
-/* The answer with all its capabilities, for the caller to free; NULL with errno. */
-static struct vfio_iommu_type1_info *get_info(int container)
-{
-    uint32_t size = sizeof(struct vfio_iommu_type1_info);
-    struct vfio_iommu_type1_info *info = NULL;
-
-    for (int i = 0; i < 4; i++) { /* it may grow between two calls */
-        void *larger = realloc(info, size);
-
-        if (!larger)
-            break;
-        info = larger;
-        memset(info, 0, size);
-        info->argsz = size;
-        if (ioctl(container, VFIO_IOMMU_GET_INFO, info))
-            break;
-        if (info->argsz <= size) {
-            info->argsz = size; /* what is there to be read */
-            return info;
-        }
-        errno = EMSGSIZE;
-        if (info->argsz > MAX_INFO)
-            break;
-        size = info->argsz;
-    }
-    free(info);
-    return NULL;
-}
-
-/* Where the capability of that id begins, of len bytes at least; NULL if there is none. Before
- * Linux 6.6 they are not aligned to anything, so they are copied out. */
+/* The capability of that id, of len bytes at least; NULL if there is none that can be read. */
 static const uint8_t *capability(const struct vfio_iommu_type1_info *info, uint16_t id, size_t len)
 {
-    uint32_t at = info->flags & VFIO_IOMMU_INFO_CAPS ? info->cap_offset : 0;
-    struct vfio_info_cap_header cap;
+    int at = weir_vfio_cap(info, sizeof(*info), info->flags & VFIO_IOMMU_INFO_CAPS,
+                           info->cap_offset, id, len);
 
-    while (at >= sizeof(*info) && at <= info->argsz - sizeof(cap)) {
-        const uint8_t *p = (const uint8_t *)info + at;
-
-        memcpy(&cap, p, sizeof(cap));
-        if (cap.id == id && info->argsz - at >= len)
-            return p;
-        if (cap.next <= at)
-            break;
-        at = cap.next;
-    }
-    return NULL;
+    return at > 0 ? (const uint8_t *)info + at : NULL;
 }
 
 static unsigned read_ranges(const struct vfio_iommu_type1_info *info, struct weir_iova_range *out,
@@ -144,7 +102,8 @@ static unsigned read_ranges(const struct vfio_iommu_type1_info *info, struct wei
 
 int weir_type1_shape(struct weir_space *s, bool mapped, struct weir_error *e)
 {
-    struct vfio_iommu_type1_info *info = get_info(fd_of(s));
+    struct vfio_iommu_type1_info *info =
+        weir_vfio_info(fd_of(s), VFIO_IOMMU_GET_INFO, sizeof(*info), 0);
     struct vfio_iommu_type1_info_dma_avail avail;
     struct weir_iova_range ranges[64];
     struct weir_space_info now;

@@ -19,6 +19,15 @@
 /* What a space is asked through; false if it is not of the kernel's. */
 bool weir_space_vfio_api(const struct weir_space *s, enum weir_vfio_api *api);
 
+/* vfio_info.c */
+/* Ask for what struct vfio_region_info and vfio_iommu_type1_info are the heads of, size bytes long,
+ * until there is room for the whole answer. For the caller to free; NULL with errno. */
+void *weir_vfio_info(int fd, unsigned long request, uint32_t size, uint32_t index);
+/* Where in it the capability begins, of len bytes at least; 0: it has none, -EINVAL: what it has
+ * makes no sense. any, at: what its head says of them. Before Linux 6.6 they are not aligned to
+ * anything: copy them out. */
+int weir_vfio_cap(const void *info, uint32_t size, bool any, uint32_t at, uint16_t id, size_t len);
+
 /* container.c */
 struct weir_space *weir_space_container(struct weir *w, bool no_iommu, struct weir_error *e);
 /* Bring the function's group in, or count one more user of it. The group's descriptor, or -errno

@@ -53,32 +53,32 @@ int weir_net_irq(struct weir_net *n, struct weir_error *e)
     struct weir_port *p = n->port;
     int ret;
 
-    if (p->irq_set)
-        return 0;
-    if (p->irq_fd < 0) {
-        p->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (p->irq_fd < 0)
+    if (p->irq.fd < 0) {
+        int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+        if (fd < 0)
             return weir_fail(e, -errno, "no-descriptors",
                              "set up interrupts\neventfd: %s\nraise the limit on open files: "
                              "ulimit -n",
                              strerror(errno));
         p->irq.ready = irq_ready;
-        ret = weir_watch_add(p->weir, &p->irq, p->irq_fd, false, e);
-        if (ret)
+        ret = weir_watch_add(p->weir, &p->irq, fd, false, e);
+        if (ret) {
+            close(fd);
             return ret;
+        }
     }
-    ret = weir_user_irq(p->device, p->irq_fd, &p->irq_kind, e);
-    p->irq_set = ret == 0;
-    return ret;
+    /* Each time anew: a reset may have taken it. */
+    return weir_user_irq(p->device, p->irq.fd, &p->irq_kind, e);
 }
 
 void weir_port_irq_release(struct weir_port *p)
 {
-    if (p->irq_set && !weir_device_lost(p->device))
-        weir_device_irq_set(p->device, p->irq_kind, 0, 0, NULL, NULL);
-    p->irq_set = false;
+    int fd = p->irq.fd;
+
+    if (fd < 0)
+        return;
+    weir_device_irq_set(p->device, p->irq_kind, 0, 0, NULL, NULL);
     weir_watch_remove(p->weir, &p->irq);
-    if (p->irq_fd >= 0)
-        close(p->irq_fd);
-    p->irq_fd = -1;
+    close(fd);
 }

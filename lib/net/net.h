@@ -42,9 +42,7 @@ struct weir_port {
     bool started;          /* the driver's start() succeeded, its stop() was not called yet */
     bool restart;          /* recovery is to start it */
     struct weir_watch irq; /* eventfd of vector 0; fd -1 until asked for */
-    int irq_fd;
     enum weir_irq_index irq_kind;
-    bool irq_set;          /* the device signals it; not so after a reopen */
     struct weir_link link; /* as told last */
     struct weir_port_stats stats;
     uint64_t no_buffer, bad_descriptor; /* of all queues, at the last reset of the statistics */

@@ -68,7 +68,7 @@ struct weir_port *weir_port_new(struct weir_device *d, const struct weir_port_op
     p->device = d;
     p->driver = driver;
     p->ops = driver->net;
-    p->irq.fd = p->irq_fd = -1;
+    p->irq.fd = -1;
     memcpy(p->rss_key, o.rss_key, sizeof(p->rss_key));
     o.rss_key = p->rss_key;
     n = &p->net;
@@ -211,7 +211,6 @@ int weir_port_recover(struct weir_port *p, struct weir_error *e)
         halt(p);
         p->restart = true;
     }
-    p->irq_set = false;
     p->link = (struct weir_link){0};
     if (weir_device_lost(p->device)) /* else an earlier attempt got that far */
         ret = weir_device_reopen(p->device, e);

@@ -129,9 +129,10 @@ extern struct fake {
     uint64_t locked;  /* by other things */
     unsigned euid;
     bool no_bus_reset;
-    int io_err;        /* of reading and writing devices; 0: none */
-    bool io_short;     /* they do all but one byte */
-    uint64_t later_ns; /* added to the clock */
+    bool maps_anything; /* of a region, whatever it offered */
+    int io_err;         /* of reading and writing devices; 0: none */
+    bool io_short;      /* they do all but one byte */
+    uint64_t later_ns;  /* added to the clock */
     /* state */
     char root[64]; /* the folder that /sys and /proc are in */
     bool cdevs;

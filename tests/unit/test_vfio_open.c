@@ -397,6 +397,45 @@ static void test_space_given(void **state)
     weir_free(other);
 }
 
+/* A space without an IOMMU is for devices without one, and the others for the others. */
+static void test_space_of_the_other_sort(void **state)
+{
+    struct weir_space *none, *s;
+
+    (void)state;
+    fake_add(B, 2);
+    fake_no_iommu(2);
+    none = fake_new_space(w, WEIR_VFIO_NOIOMMU);
+    s = fake_new_space(w, WEIR_VFIO_CONTAINER);
+    fake_open_fails(w, A, none, -EINVAL, "device-space", &e);
+    fake_contains(e.why, "the IOMMU covers it");
+    weir_device_close(fake_open_device(w, B "?iommu=none", none));
+    fake_open_fails(w, A, none, -EINVAL, "device-space", &e);
+    fake_open_fails(w, B, s, -ENODEV, "no-iommu", &e);
+}
+
+static struct fake_function *taken;
+
+static int taken_meanwhile(unsigned long request, void *arg, int result)
+{
+    (void)arg;
+    if (request == VFIO_GROUP_GET_STATUS && taken) {
+        fake_bind(taken, "ixgbe");
+        taken = NULL;
+    }
+    return result;
+}
+
+/* The host's driver comes between the question and the deed. */
+static void test_not_viable_any_more(void **state)
+{
+    (void)state;
+    taken = fake_add(A2, 1);
+    fake.tamper = taken_meanwhile;
+    fake_open_fails(w, A, NULL, -EPERM, "group-not-viable", &e);
+    fake_contains(e.why, A2 " (ixgbe)");
+}
+
 /* ---- the device ---- */
 
 static uint32_t regions, irqs;
@@ -478,7 +517,7 @@ static void test_no_iommu_refused(void **state)
     fake_open_fails(w, A "?iommu=none", NULL, -EINVAL, "device-has-iommu", &e);
     /* A container that was made for it takes no real group. */
     s = fake_new_space(w, WEIR_VFIO_NOIOMMU);
-    fake_open_fails(w, A, s, -ENODEV, "device-attach", &e);
+    fake_open_fails(w, A, s, -EINVAL, "device-space", &e);
     fake_no_iommu(1);
     fake.euid = 1000;
     fake_open_fails(w, A "?iommu=none", NULL, -EACCES, "vfio-permission", &e);
@@ -508,13 +547,27 @@ static void test_no_group(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_open),           CASE(test_names),           CASE(test_absent),
-        CASE(test_driver),         CASE(test_twice),           CASE(test_group_refused),
-        CASE(test_group_busy),     CASE(test_group_busy_here), CASE(test_not_viable),
-        CASE(test_not_viable_why), CASE(test_attach_refused),  CASE(test_choice),
-        CASE(test_token),          CASE(test_group_shares),    CASE(test_space_given),
-        CASE(test_device_refused), CASE(test_no_iommu),        CASE(test_no_iommu_refused),
+        CASE(test_open),
+        CASE(test_names),
+        CASE(test_absent),
+        CASE(test_driver),
+        CASE(test_twice),
+        CASE(test_group_refused),
+        CASE(test_group_busy),
+        CASE(test_group_busy_here),
+        CASE(test_not_viable),
+        CASE(test_not_viable_why),
+        CASE(test_attach_refused),
+        CASE(test_choice),
+        CASE(test_token),
+        CASE(test_group_shares),
+        CASE(test_space_given),
+        CASE(test_device_refused),
+        CASE(test_no_iommu),
+        CASE(test_no_iommu_refused),
         CASE(test_no_group),
+        CASE(test_space_of_the_other_sort),
+        CASE(test_not_viable_any_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,9 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
-#define A "0000:01:00.0"
+#define A  "0000:01:00.0"
+#define A2 "0000:01:00.1"
+#define B  "0000:02:00.0"
 
 static struct weir_error e;
 static struct fake_function *f;
@@ -18,6 +20,7 @@ static int begin(void **state)
     int r = fake_setup(state);
 
     f = fake_add(A, 1);
+    fake_add(B, 3);
     return r ? r : setup(state);
 }
 
@@ -120,6 +123,63 @@ static void test_release_iommufd(void **state)
     assert_int_equal(fake.maps, 1);
 }
 
+/* A reset of the bus takes the rings of each port on it: their bursts do nothing from then on, they
+ * are told, and recover. So it is with one that fails, as it found them quiet. */
+static void test_hot_reset(void **state)
+{
+    struct fake_function *f2 = fake_add(A2, 2);
+    struct weir_port *p[2] = {started(A), started(A2)};
+    struct weir_device *d = fake_open_device(w, B, NULL);
+    struct weir_pkt *pkts[4];
+
+    (void)state;
+    for (int err = 0; err <= EBUSY; err += EBUSY) {
+        fake_fail(err ? VFIO_DEVICE_PCI_HOT_RESET : 0, err, 0);
+        assert_int_equal(weir_device_hot_reset(weir_port_device(p[0]), &e), -err);
+        fake_fail(0, 0, 0); /* a MAP has the same number */
+        assert_int_equal(f2->hot_resets, 1);
+        for (unsigned i = 0; i < 2; i++) {
+            struct weir_event ev = fake_event(w, true);
+
+            assert_int_equal(ev.type, WEIR_EVENT_LOST);
+            assert_true(ev.port == p[0] || ev.port == p[1]);
+            assert_int_equal(weir_rx_burst(weir_port_rxq(p[i], 0), pkts, 4), 0);
+        }
+        assert_int_equal(f->irq_type, -1);
+        assert_int_equal(f2->irq_type, -1);
+        for (unsigned i = 0; i < 2; i++) {
+            assert_int_equal(weir_port_recover(p[i], &e), 0);
+            assert_int_equal(weir_rx_burst(weir_port_rxq(p[i], 0), pkts, 4), 4);
+            weir_pkt_free_bulk(((struct weir_rxq_base *)weir_port_rxq(p[i], 0))->cache, pkts, 4);
+        }
+        assert_int_equal(f->irq_type, WEIR_IRQ_MSIX);
+        assert_int_equal(f2->irq_type, WEIR_IRQ_MSIX);
+    }
+    assert_false(weir_device_lost(d)); /* on another bus */
+    /* One that is refused before anything happened takes nothing. */
+    fake_add("0000:01:00.2", 4);
+    assert_int_equal(weir_device_hot_reset(weir_port_device(p[0]), &e), -EPERM);
+    assert_int_equal(weir_rx_burst(weir_port_rxq(p[0], 0), pkts, 4), 4);
+    weir_pkt_free_bulk(((struct weir_rxq_base *)weir_port_rxq(p[0], 0))->cache, pkts, 4);
+}
+
+/* The function alone is reset while its port is stopped: it is set up anew with the next start,
+ * the interrupt, too. */
+static void test_reset(void **state)
+{
+    struct weir_port *p = started(A);
+
+    (void)state;
+    assert_int_equal(weir_port_stop(p, &e), 0);
+    assert_int_equal(weir_device_reset(weir_port_device(p), &e), 0);
+    assert_int_equal(f->irq_type, -1);
+    assert_int_equal(weir_port_start(p, &e), 0);
+    assert_int_equal(f->irq_type, WEIR_IRQ_MSIX);
+    assert_int_equal(command(), PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    weir_port_close(p);
+    assert_int_equal(f->irq_type, -1);
+}
+
 /* An arena that the device cannot reach is refused when the port is opened, by name. */
 static void test_narrow(void **state)
 {
@@ -141,10 +201,8 @@ static void test_narrow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_maps),
-        CASE(test_release_type1),
-        CASE(test_release_iommufd),
-        CASE(test_narrow),
+        CASE(test_maps),      CASE(test_release_type1), CASE(test_release_iommufd),
+        CASE(test_hot_reset), CASE(test_reset),         CASE(test_narrow),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -269,7 +269,18 @@ static void cap_at_odd_place(struct vfio_region_info *info)
 static void cap_cut_off(struct vfio_region_info *info)
 {
     if (info->cap_offset)
-        info->cap_offset = info->argsz - 8;
+        info->cap_offset = info->argsz - 4;
+}
+
+/* Its head is there, and no more. */
+static void cap_too_short(struct vfio_region_info *info)
+{
+    struct vfio_info_cap_header head = {.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP, .version = 1};
+
+    if (!info->cap_offset)
+        return;
+    info->cap_offset = info->argsz - (uint32_t)sizeof(head);
+    memcpy((char *)info + info->cap_offset, &head, sizeof(head));
 }
 
 static void cap_in_the_head(struct vfio_region_info *info)
@@ -282,30 +293,58 @@ static void size_shrinks(struct vfio_region_info *info)
     info->argsz = 1;
 }
 
+/* What cannot be read offers nothing: the kernel would not keep us from mapping all of it. */
 static void test_hostile_capability(void **state)
 {
     static const struct {
+        const char *name;
         void (*lie)(struct vfio_region_info *info);
         uint64_t mapped; /* of BAR 0 */
     } cases[] = {
-        {areas_without_end, 32 * KIB}, {cap_loops, 0},   {cap_leaves, 0},      {cap_far_away, 0},
-        {cap_at_odd_place, 0},         {cap_cut_off, 0}, {cap_in_the_head, 0}, {size_shrinks, 0},
+        {"areas without end", areas_without_end, 32 * KIB},
+        {"it loops", cap_loops, 0},
+        {"it leaves", cap_leaves, 0},
+        {"it is far away", cap_far_away, 0},
+        {"it is at an odd place", cap_at_odd_place, 0},
+        {"it is cut off", cap_cut_off, 0},
+        {"it is too short", cap_too_short, 0},
+        {"it is in the head", cap_in_the_head, 0},
+        {"the size shrinks", size_shrinks, 0},
     };
 
     (void)state;
     f->regions[0].areas[0] = (struct fake_area){16 * KIB, 32 * KIB};
     f->regions[0].n_areas = 1;
+    fake.maps_anything = true;
     fake.tamper = tamper_region;
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct weir_device *d;
 
-        print_message("# case %u\n", i);
+        print_message("# %s\n", cases[i].name);
         lie = cases[i].lie;
         d = fake_open_device(w, A, NULL);
         assert_int_equal(region(d, 0).map_size, cases[i].mapped);
         assert_int_equal(weir_read32(d, 0, 0), 0);
         weir_device_close(d);
     }
+}
+
+/* Others than that for parts: all of it may be mapped. */
+static void cap_of_another_sort(struct vfio_region_info *info)
+{
+    if (cap_of(info))
+        cap_of(info)->header.id = VFIO_REGION_INFO_CAP_MSIX_MAPPABLE;
+}
+
+static void test_other_capability(void **state)
+{
+    (void)state;
+    f->regions[0].areas[0] = (struct fake_area){16 * KIB, 32 * KIB};
+    f->regions[0].n_areas = 1;
+    fake.maps_anything = true;
+    fake.tamper = tamper_region;
+    lie = cap_of_another_sort;
+    assert_int_equal(region(fake_open_device(w, A, NULL), 0).map_size, 64 * KIB);
 }
 
 static void grows_for_ever(struct vfio_region_info *info)
@@ -553,6 +592,23 @@ static void test_lost_by_error(void **state)
     fake.io_err = 0;
 }
 
+/* One that is not as dead as it reads still does DMA, and without an IOMMU nothing else is between
+ * it and memory that its user takes for its own again: it is off the bus before anybody is told. */
+static void test_lost_is_off_the_bus(void **state)
+{
+    struct weir_device *d = fake_open_device(w, A, NULL);
+
+    (void)state;
+    assert_int_equal(weir_device_bus_master(d, true, &e), 0);
+    poke32(0, 0x40, UINT32_MAX);
+    poke32(WEIR_REGION_CONFIG, PCI_CLASS_REVISION, UINT32_MAX);
+    assert_int_equal(weir_read32(d, 0, 0x40), UINT32_MAX);
+    assert_true(weir_device_lost(d));
+    assert_int_equal(peek32(WEIR_REGION_CONFIG, PCI_COMMAND) &
+                         (PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY),
+                     PCI_COMMAND_MEMORY);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -565,6 +621,7 @@ int main(void)
         CASE(test_areas),
         CASE(test_hostile_areas),
         CASE(test_hostile_capability),
+        CASE(test_other_capability),
         CASE(test_info_without_end),
         CASE(test_hostile_offset),
         CASE(test_sizes),
@@ -574,6 +631,7 @@ int main(void)
         CASE(test_guard_without_pm),
         CASE(test_lost),
         CASE(test_lost_by_error),
+        CASE(test_lost_is_off_the_bus),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,14 +160,17 @@ int weir_device_irq_set(struct weir_device *d, enum weir_irq_index kind, unsigne
  *  for the other kinds, which do not. */
 int weir_device_irq_unmask(struct weir_device *d, enum weir_irq_index kind, struct weir_error *e);
 
-/** Function-level reset. Configuration space and interrupts are as after opening. */
+/** Function-level reset. Configuration space and interrupts are as after opening. A port on it is
+ *  not told: stop it before, start it behind it. */
 int weir_device_reset(struct weir_device *d, struct weir_error *e);
 
 /**
  * Reset the function with all that share its bus or slot, for what has no reset of its own. All of
  * them have to be in this instance's groups (or, through iommufd, open); else -EPERM
  * ("hot-reset-owners") names those that are not, and nothing is reset. Those that the instance has
- * open are quiesced before; each is then as after opening.
+ * open are quiesced before; each is then as after opening, also if the reset fails. Those with a
+ * port or a channel on them are lost to it (WEIR_EVENT_LOST), and weir_port_recover() or
+ * weir_channel_recover() starts it again.
  */
 int weir_device_hot_reset(struct weir_device *d, struct weir_error *e);
 
