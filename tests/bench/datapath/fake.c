@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define BAR_SIZE  (2u << 20)
-#define MAX_FAKES 16
+#define MAX_FAKES 32
 #define TF        0x100 /* single-step, in the flags register */
 #define WRITE     2     /* of a page fault's error code: it was a write */
 
