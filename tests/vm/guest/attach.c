@@ -117,7 +117,7 @@ static void bare_unmap(bool iommufd)
  */
 static void costs_as_one_ioctl(void **state)
 {
-    enum { TIMES = 40 };
+    enum { TIMES = 100 };
     struct weir *w = vm_instance();
     bool iommufd = strcmp(getenv("API"), "iommufd") == 0;
     struct weir_arena_options o = {
