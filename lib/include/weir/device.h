@@ -161,7 +161,8 @@ int weir_device_irq_set(struct weir_device *d, enum weir_irq_index kind, unsigne
 int weir_device_irq_unmask(struct weir_device *d, enum weir_irq_index kind, struct weir_error *e);
 
 /** Function-level reset. Configuration space and interrupts are as after opening. A port on it is
- *  not told: stop it before, start it behind it. */
+ *  not told: stop it before, start it behind it. A channel ends its copies with -EIO until
+ *  weir_channel_recover(), also if the reset fails. */
 int weir_device_reset(struct weir_device *d, struct weir_error *e);
 
 /**
