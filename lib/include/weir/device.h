@@ -112,7 +112,9 @@ struct weir_region {
 /** Describe a region. @return -EINVAL for a number out of range */
 int weir_device_region(struct weir_device *d, unsigned region, struct weir_region *out);
 
-/** Read @a len bytes at @a off of a region; register reads use 1, 2, 4 or 8, naturally aligned. */
+/** Read @a len bytes at @a off of a region; register reads use 1, 2, 4 or 8, naturally aligned. 8
+ *  bytes may reach a PCI function as two accesses of 4: use weir_region.map where that
+ *  matters. */
 int weir_region_read(struct weir_device *d, unsigned region, uint64_t off, void *buf, size_t len,
                      struct weir_error *e);
 
