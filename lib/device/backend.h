@@ -70,7 +70,8 @@ struct weir_device {
     /* The port's or channel's: called once when the device is lost, from any thread; may be NULL.
      */
     void (*on_lost)(struct weir_device *d);
-    struct weir_watch retry; /* timerfd while lost */
+    void (*on_reset)(struct weir_device *d); /* before weir_device_reset() does it; may be NULL */
+    struct weir_watch retry;                 /* timerfd while lost */
     void *priv;
 };
 

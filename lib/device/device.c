@@ -448,6 +448,8 @@ int weir_device_reset(struct weir_device *d, struct weir_error *e)
         return weir_fail(e, -ENODEV, "device-lost",
                          "reset %s\nthe device is lost\nwait for WEIR_EVENT_RETURNED and reopen it",
                          d->name);
+    if (d->on_reset)
+        d->on_reset(d);
     weir_device_quiesce(d);
     int ret = d->ops->reset(d, e);
     return ret ? ret : weir_device_bus_master(d, false, e);

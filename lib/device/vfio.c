@@ -172,21 +172,14 @@ static int check_function(struct weir_vfio *v, enum weir_vfio_api api, struct we
     return 0;
 }
 
-static bool usable(const char *path)
-{
-    return access(path, R_OK | W_OK) == 0;
-}
-
-/* The character device, if both it and /dev/iommu are for this user; or if neither way is, the one
- * whose refusal says most. */
 static enum weir_vfio_api choose_api(const struct weir_vfio *v)
 {
     char cdev[48];
 
+    if (!*v->f.cdev) /* that would be the folder */
+        return WEIR_VFIO_CONTAINER;
     snprintf(cdev, sizeof(cdev), "/dev/vfio/devices/%s", v->f.cdev);
-    if (*v->f.cdev && !v->has_token && usable(cdev) && usable("/dev/iommu"))
-        return WEIR_VFIO_IOMMUFD;
-    return WEIR_VFIO_CONTAINER;
+    return weir_vfio_choose(cdev, R_OK | W_OK, v->has_token);
 }
 
 /* The space that the rest of the group is in: the kernel lets a group be in one only. */

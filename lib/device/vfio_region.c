@@ -148,7 +148,8 @@ void weir_vfio_probe(struct weir_device *d)
     }
 }
 
-/* Registers are read in one access, as wide as the caller says. */
+/* Aligned registers of 1, 2 and 4 bytes are read in one access. Of 8 the kernel may make two of 4,
+ * as it always did until 2024 (drivers/vfio/pci/vfio_pci_rdwr.c, vfio_pci_core_do_io_rw()). */
 int weir_vfio_read(struct weir_device *d, unsigned region, uint64_t off, void *buf, size_t len,
                    struct weir_error *e)
 {

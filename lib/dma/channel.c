@@ -22,6 +22,13 @@ static void on_lost(struct weir_device *d)
         (void)!write(d->channel->fd, &(uint64_t){1}, sizeof(uint64_t));
 }
 
+/* It forgets what it was doing, and is left off the bus. */
+static void on_reset(struct weir_device *d)
+{
+    d->channel->stuck = true;
+    on_lost(d);
+}
+
 static void object_free(struct weir_object *o)
 {
     weir_channel_close((struct weir_channel *)o); /* user, and in it object, come first */
@@ -34,6 +41,8 @@ static int start(struct weir_channel *ch, struct weir_error *e)
 
     if (!ret && ch->fd >= 0)
         ret = weir_user_irq(ch->device, ch->fd, &ch->irq_kind, e);
+    if (!ret)
+        ch->stuck = false; /* also if the driver reset it */
     return ret;
 }
 
@@ -55,7 +64,7 @@ static void release(struct weir_channel *ch)
     if (ch->fd >= 0)
         weir_device_irq_set(d, ch->irq_kind, 0, 0, NULL, NULL);
     weir_user_unmap(&ch->user);
-    d->on_lost = NULL;
+    d->on_lost = d->on_reset = NULL;
     d->channel = NULL;
     weir_object_remove(&ch->user.object);
     if (ch->fd >= 0)
@@ -130,6 +139,7 @@ struct weir_channel *weir_channel_new(struct weir_device *d, const struct weir_c
         (struct weir_copier){.weir = d->weir, .device = d, .interrupt = opt->use_interrupt};
     d->channel = ch;
     d->on_lost = on_lost;
+    d->on_reset = on_reset;
     if (!ch->slots || (opt->use_interrupt && ch->fd < 0))
         no_resources(d, e);
     else if (!ch->user.arena || !weir_user_map(&ch->user, e))
@@ -195,18 +205,15 @@ int weir_channel_recover(struct weir_channel *ch, struct weir_error *e)
     int ret = 0;
 
     if (!lost && !ch->stuck)
-        return weir_fail(e, -EINVAL, "channel-works",
-                         "recover the channel on %s\nits device is neither lost nor stuck\n"
-                         "call this after WEIR_EVENT_RETURNED, or when copies end with -ETIMEDOUT",
-                         ch->device->name);
+        return weir_fail(
+            e, -EINVAL, "channel-works",
+            "recover the channel on %s\nits device is neither lost nor stuck nor reset\n"
+            "call this after WEIR_EVENT_RETURNED, or when copies end with -ETIMEDOUT",
+            ch->device->name);
     weir_channel_fail(ch, -ENODEV); /* unless it was noticed before */
     weir_channel_halt(ch);
     ch->stuck = true; /* until all of this succeeded */
     if (lost)
         ret = weir_device_reopen(ch->device, e);
-    if (!ret)
-        ret = start(ch, e);
-    if (!ret)
-        ch->stuck = false;
-    return ret;
+    return ret ? ret : start(ch, e);
 }

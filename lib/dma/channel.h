@@ -7,6 +7,7 @@
 #define WEIR_DMA_CHANNEL_H
 
 #include "lib/device/user.h"
+#include <stdatomic.h>
 
 struct weir_slot {
     struct weir_copy copy;
@@ -19,9 +20,9 @@ struct weir_channel {
     const struct weir_driver *driver;
     const struct weir_dma_ops *ops;
     struct weir_copier copier;
-    bool opened; /* the driver's open() succeeded */
-    bool stuck;  /* no progress, or a recovery failed half-way: off the bus */
-    int fd;      /* of the interrupt, or -1 */
+    bool opened;       /* the driver's open() succeeded */
+    atomic_bool stuck; /* no progress, reset, or a recovery failed half-way: off the bus */
+    int fd;            /* of the interrupt, or -1 */
     enum weir_irq_index irq_kind;
     struct weir_slot *slots;
     unsigned depth, first, n, n_done, n_begun;

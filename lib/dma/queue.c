@@ -60,11 +60,11 @@ static void advance(struct weir_channel *ch)
 {
     if (!ch->n_begun) /* then nothing waits either */
         return;
-    int ended = weir_device_lost(ch->device) ? 0 : ch->ops->poll(&ch->copier);
+    int ended = weir_device_lost(ch->device) || ch->stuck ? 0 : ch->ops->poll(&ch->copier);
 
     /* Last, as it may be lost while answering, with all ones. */
-    if (weir_device_lost(ch->device)) {
-        weir_channel_fail(ch, -ENODEV);
+    if (weir_device_lost(ch->device) || ch->stuck) {
+        weir_channel_fail(ch, weir_device_lost(ch->device) ? -ENODEV : -EIO);
         return;
     }
     if (ended < 0)
@@ -113,7 +113,8 @@ static int check(const struct asked *a, struct weir_error *e)
         return refuse(a, e, -ENODEV, "device-lost", "the device is lost",
                       "wait for WEIR_EVENT_RETURNED, then call weir_channel_recover()");
     if (ch->stuck)
-        return refuse(a, e, -EIO, "channel-stuck", "the device hangs and is kept off the bus",
+        return refuse(a, e, -EIO, "channel-stuck",
+                      "the device hung or was reset, and is kept off the bus",
                       "call weir_channel_recover(), or close the channel");
     if (!a->len || a->len > l->max_len)
         return refuse(a, e, -EINVAL, "channel-length", "the device has no copies of that length",

@@ -16,6 +16,17 @@ bool weir_space_vfio_api(const struct weir_space *s, enum weir_vfio_api *api)
     return *api != WEIR_VFIO_AUTO;
 }
 
+enum weir_vfio_api weir_vfio_choose(const char *cdev, int mode, bool token)
+{
+    if (access(cdev, F_OK))
+        return WEIR_VFIO_CONTAINER;
+    if (access("/dev/vfio/vfio", F_OK))
+        return WEIR_VFIO_IOMMUFD;
+    return !token && access(cdev, mode) == 0 && access("/dev/iommu", R_OK | W_OK) == 0
+               ? WEIR_VFIO_IOMMUFD
+               : WEIR_VFIO_CONTAINER;
+}
+
 static int limit(struct weir_space *s, enum weir_vfio_api api, const struct weir_space_options *opt,
                  struct weir_error *e)
 {
@@ -41,9 +52,7 @@ struct weir_space *weir_space_new(struct weir *w, const struct weir_space_option
     }
     /* The folder is there if the kernel makes a file for each device (CONFIG_VFIO_DEVICE_CDEV). */
     if (api == WEIR_VFIO_AUTO)
-        api = access("/dev/iommu", R_OK | W_OK) == 0 && access("/dev/vfio/devices", F_OK) == 0
-                  ? WEIR_VFIO_IOMMUFD
-                  : WEIR_VFIO_CONTAINER;
+        api = weir_vfio_choose("/dev/vfio/devices", F_OK, false);
     switch (api) {
     case WEIR_VFIO_IOMMUFD:
         s = weir_space_iommufd(w, e);

@@ -19,6 +19,12 @@
 /* What a space is asked through; false if it is not of the kernel's. */
 bool weir_space_vfio_api(const struct weir_space *s, enum weir_vfio_api *api);
 
+/* What WEIR_VFIO_AUTO stands for. cdev: the device's own file, that has to be open to mode
+ * (access()), or the folder of all of them. A container if there is no such file; iommufd if there
+ * are no containers; else iommufd if this process may open both of its files. With a VF token
+ * rather a container: in iommufd it has a place since Linux 6.17 only. */
+enum weir_vfio_api weir_vfio_choose(const char *cdev, int mode, bool token);
+
 /* vfio_info.c */
 /* Ask for what struct vfio_region_info and vfio_iommu_type1_info are the heads of, size bytes long,
  * until there is room for the whole answer. For the caller to free; NULL with errno. */

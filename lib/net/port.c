@@ -190,11 +190,10 @@ int weir_port_stop(struct weir_port *p, struct weir_error *e)
 
 int weir_port_release(struct weir_port *p, struct weir_error *e)
 {
-    bool started = p->started;
-
-    if (started)
+    if (p->started && p->device->ops->release) { /* else it is refused, and goes on */
         halt(p);
-    p->restart |= started;
+        p->restart = true;
+    }
     return weir_device_release(p->device, e);
 }
 

@@ -27,7 +27,7 @@ static struct weir_copy begun[4096];
 static unsigned n_begun;
 static int answer;
 static bool moved; /* and whether a part of a copy was done */
-static bool lose_in_poll;
+static bool lose_in_poll, reset_in_start;
 
 static int dma_open(struct weir_copier *c, struct weir_error *e)
 {
@@ -43,6 +43,8 @@ static void dma_close(struct weir_copier *c)
 static int dma_start(struct weir_copier *c, struct weir_error *e)
 {
     CALL("start ");
+    if (reset_in_start)
+        assert_int_equal(weir_device_reset(c->device, NULL), 0);
     return fail_start ? weir_fail(e, fail_start, "fake", "start\nas told")
                       : weir_device_bus_master(c->device, true, e);
 }
@@ -86,7 +88,7 @@ static int dma_setup(void **state)
 {
     n_begun = 0;
     answer = 0;
-    lose_in_poll = moved = false;
+    lose_in_poll = moved = reset_in_start = false;
     now_ns = 0;
     dma = (struct weir_dma_ops){
         .limits = {.iova_bits = 39, .max_len = 4096, .align = 1, .in_flight = 2},
@@ -569,6 +571,42 @@ static int comes_back(struct weir_device *d, struct weir_error *e)
     return 0;
 }
 
+/* What the reset found under way is not done, whatever the device says behind it. */
+static void a_reset_ends_copies(void **state)
+{
+    struct weir_channel *ch = open_channel(OPTIONS(.arena = arena, .use_interrupt = true));
+    struct weir_device *d = weir_channel_device(ch);
+    struct weir_error e;
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(copy(ch, i), 0);
+    assert_int_equal(weir_channel_arm(ch, &e), 0);
+    assert_int_equal(weir_device_reset(d, &e), 0);
+    assert_true(readable(weir_channel_fd(ch))); /* who sleeps is woken */
+    unsigned had = n_begun;
+    refuse(ch, 0, 4096, 64, -EIO, "channel-stuck");
+    answer = 2;
+    for (unsigned i = 0; i < 3; i++)
+        expect(ch, i, -EIO);
+    expect_none(ch);
+    assert_int_equal(n_begun, had);
+    assert_int_equal(weir_read32(d, 0, REG_MASTER), 0);
+    answer = 0;
+    assert_int_equal(weir_channel_recover(ch, &e), 0);
+    assert_int_equal(weir_read32(d, 0, REG_MASTER), 1);
+    assert_int_equal(copy(ch, 7), 0);
+    answer = 1;
+    expect(ch, 7, 0);
+    weir_channel_close(ch);
+    /* A driver that resets it to start it works. */
+    reset_in_start = true;
+    ch = open_channel(OPTIONS(.depth = 1));
+    assert_int_equal(copy(ch, 8), 0);
+    answer = 1;
+    expect(ch, 8, 0);
+    weir_channel_close(ch);
+}
+
 static void a_lost_device_ends_its_copies(void **state)
 {
     struct weir_channel *ch = open_channel(OPTIONS(.use_interrupt = true));
@@ -677,6 +715,7 @@ int main(void)
         CASE(bad_copies_are_refused),
         CASE(an_arena_out_of_reach_is_refused),
         CASE(a_device_that_hangs_is_given_up),
+        CASE(a_reset_ends_copies),
         CASE(a_lost_device_ends_its_copies),
         CASE(interrupts_wake),
     };

@@ -305,6 +305,22 @@ static void recovering_a_stopped_port_leaves_it_stopped(void **state)
     weir_port_close(p); /* a lost one closes too */
 }
 
+static void what_cannot_be_given_back_goes_on(void **state)
+{
+    struct weir_port *p = open_default();
+    struct weir_pkt *pkt;
+    struct weir_error e;
+    (void)state;
+    assert_int_equal(weir_port_start(p, NULL), 0);
+    calls[0] = '\0';
+    assert_int_equal(weir_port_release(p, &e), -ENOTSUP);
+    assert_string_equal(e.code, "device-release");
+    assert_string_equal(calls, "");
+    assert_int_equal(weir_rx_burst(weir_port_rxq(p, 0), &pkt, 1), 1);
+    weir_pkt_free_bulk(((struct weir_rxq_base *)weir_port_rxq(p, 0))->cache, &pkt, 1);
+    weir_port_close(p);
+}
+
 static void a_loss_while_starting_is_noticed(void **state)
 {
     struct weir_port *p = open_default();
@@ -335,6 +351,7 @@ int main(void)
         TEST(a_lost_device_goes_silent_and_comes_back),
         TEST(recovering_a_stopped_port_leaves_it_stopped),
         TEST(a_loss_while_starting_is_noticed),
+        TEST(what_cannot_be_given_back_goes_on),
     };
     return cmocka_run_group_tests_name("port_life", tests, NULL, NULL);
 }

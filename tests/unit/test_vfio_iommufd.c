@@ -72,6 +72,15 @@ static void test_new(void **state)
     fake_refuse("/dev/vfio/devices", ENOENT);
     s = fake_new_space(w, WEIR_VFIO_AUTO);
     assert_string_equal(fake_info(s).kind, "type1");
+    weir_space_free(s);
+    /* One without containers, and then without that: it is said what is needed. */
+    fake_refuse("/dev/vfio/vfio", ENOENT);
+    s = fake_new_space(w, WEIR_VFIO_AUTO);
+    assert_string_equal(fake_info(s).kind, "iommufd");
+    weir_space_free(s);
+    fake.iommufd = false;
+    assert_null(weir_space_new(w, NULL, &e));
+    fake_failed(&e, -ENOENT, "iommufd-absent");
 }
 
 static void test_new_refused(void **state)

@@ -302,6 +302,24 @@ static void test_choice(void **state)
     assert_string_equal(kind_of(d), "iommufd");
 }
 
+/* What there is only one of is taken, and says what is wrong with it. */
+static void test_only_choice(void **state)
+{
+    (void)state;
+    fake_cdevs();
+    fake_refuse("/dev/vfio/vfio", ENOENT);
+    fake.bind_token = true;
+    a->token = TOKEN;
+    weir_device_close(fake_open_device(w, A "?vf-token=" TOKEN, NULL));
+    a->token = NULL;
+    fake.iommufd = false;
+    fake_open_fails(w, A, NULL, -ENOENT, "iommufd-absent", &e);
+    /* The device has a name, and no file: it is opened the other way. */
+    fake.iommufd = true;
+    fake_refuse("/dev/vfio/devices/vfio0", ENOENT);
+    assert_string_equal(kind_of(fake_open_device(w, A, NULL)), "type1");
+}
+
 static void test_token(void **state)
 {
     struct weir_device_options opt = {.size = sizeof(opt), .vf_token = TOKEN};
@@ -559,6 +577,7 @@ int main(void)
         CASE(test_not_viable_why),
         CASE(test_attach_refused),
         CASE(test_choice),
+        CASE(test_only_choice),
         CASE(test_token),
         CASE(test_group_shares),
         CASE(test_space_given),

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A port on a PCI function: what it maps, and what the host's wish to have the function back means
- * to it. The driver is that of fake_port.h, which knows 1234:0001. */
+/* A port or a channel on a PCI function: what it maps, and what the host's wish to have the
+ * function back means to it. The driver is that of fake_port.h, which knows 1234:0001. */
 #include "fake_vfio.h"
 
 #include "fake_port.h"
 
+#include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
@@ -12,17 +13,11 @@
 #define A2 "0000:01:00.1"
 #define B  "0000:02:00.0"
 
+#define N_FILES 1024
+
 static struct weir_error e;
 static struct fake_function *f;
-
-static int begin(void **state)
-{
-    int r = fake_setup(state);
-
-    f = fake_add(A, 1);
-    fake_add(B, 3);
-    return r ? r : setup(state);
-}
+static bool before[N_FILES]; /* descriptors that were open */
 
 static int end(void **state)
 {
@@ -163,6 +158,166 @@ static void test_hot_reset(void **state)
     weir_pkt_free_bulk(((struct weir_rxq_base *)weir_port_rxq(p[0], 0))->cache, pkts, 4);
 }
 
+/* ---- a channel on it ---- */
+
+static unsigned n_begun;
+static int answer;
+
+static int dma_open(struct weir_copier *c, struct weir_error *err)
+{
+    (void)c;
+    (void)err;
+    return 0;
+}
+
+static void dma_nothing(struct weir_copier *c)
+{
+    (void)c;
+}
+
+static int dma_start(struct weir_copier *c, struct weir_error *err)
+{
+    return weir_device_bus_master(c->device, true, err);
+}
+
+static void dma_copy(struct weir_copier *c, const struct weir_copy *copy)
+{
+    (void)c;
+    (void)copy;
+    n_begun++;
+}
+
+static int dma_poll(struct weir_copier *c)
+{
+    (void)c;
+    return answer;
+}
+
+static const struct weir_dma_ops dma_ops = {
+    .limits = {.iova_bits = 64, .max_len = 4096, .align = 1, .in_flight = 1},
+    .open = dma_open,
+    .close = dma_nothing,
+    .start = dma_start,
+    .stop = dma_nothing,
+    .copy = dma_copy,
+    .poll = dma_poll,
+    .irq = dma_nothing,
+};
+static const struct weir_pci_id dma_ids[] = {{0x1234, 1}, {0, 0}};
+static const struct weir_driver dma_driver = {
+    .name = "fake-dma", .ids = dma_ids, .device_class = WEIR_CLASS_DMA, .dma = &dma_ops};
+
+static int begin(void **state)
+{
+    int r = fake_setup(state);
+
+    f = fake_add(A, 1);
+    fake_add(B, 3);
+    for (int fd = 0; fd < N_FILES; fd++)
+        before[fd] = fcntl(fd, F_GETFD) >= 0;
+    return r || setup(state) ? -1 : weir_driver_register(w, &dma_driver, NULL);
+}
+
+static struct weir_channel *channel(const char *name)
+{
+    struct weir_channel_options o = {.size = sizeof(o), .arena = arena, .use_interrupt = true};
+    struct weir_channel *ch;
+
+    ch = weir_channel_open(w, name, &o, &e);
+    assert_non_null(ch);
+    return ch;
+}
+
+static int copy(struct weir_channel *ch, uint64_t cookie)
+{
+    return weir_channel_copy(ch, weir_iova(0x200000), weir_iova(0x100000), 64, cookie, &e);
+}
+
+static void copied(struct weir_channel *ch, uint64_t cookie, int status)
+{
+    struct weir_copy_done done;
+
+    assert_int_equal(weir_channel_poll(ch, &done, 1), 1);
+    assert_int_equal(done.cookie, cookie);
+    assert_int_equal(done.status, status);
+}
+
+/* Given back with copies under way, and taken again. */
+static void release_channel(unsigned maps)
+{
+    struct weir_channel *ch = channel(A);
+    struct weir_device *d = weir_channel_device(ch);
+    struct weir_event ev;
+
+    n_begun = 0;
+    answer = 0;
+    assert_int_equal(copy(ch, 1), 0);
+    assert_int_equal(copy(ch, 2), 0);
+    fake_raise(f, WEIR_IRQ_REQ, 0);
+    ev = fake_event(w, true);
+    assert_int_equal(ev.type, WEIR_EVENT_REQUEST);
+    assert_ptr_equal(ev.device, d);
+    assert_int_equal(weir_device_release(d, &e), 0);
+    assert_int_equal(f->opens, 0);
+    assert_int_equal(command(), PCI_COMMAND_MEMORY);
+    answer = 1;
+    copied(ch, 1, -ENODEV);
+    copied(ch, 2, -ENODEV);
+    assert_int_equal(n_begun, 1);
+    assert_int_equal(copy(ch, 3), -ENODEV);
+    fake_bind(f, "ixgbe");
+    assert_int_equal(weir_channel_recover(ch, &e), -ENODEV);
+    fake_failed(&e, -ENODEV, "device-driver");
+    fake_bind(f, "vfio-pci");
+    assert_int_equal(weir_channel_recover(ch, &e), 0);
+    assert_int_equal(f->irq_type, WEIR_IRQ_MSIX);
+    assert_int_equal(command(), PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    assert_int_equal(fake.maps, maps);
+    assert_int_equal(copy(ch, 4), 0);
+    copied(ch, 4, 0);
+    weir_channel_close(ch);
+    assert_int_equal(fake_open_files(), 0);
+}
+
+static void test_channel_type1(void **state)
+{
+    (void)state;
+    release_channel(2);
+}
+
+static void test_channel_iommufd(void **state)
+{
+    (void)state;
+    fake_cdevs();
+    release_channel(1);
+}
+
+/* Whatever the library has open is closed in what the application executes. */
+static void test_close_on_exec(void **state)
+{
+    unsigned seen = 0;
+
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        struct weir_port *p = started(A);
+        struct weir_channel *ch = channel(B);
+
+        for (int fd = 0; fd < N_FILES; fd++) {
+            int flags = fcntl(fd, F_GETFD);
+
+            if (flags < 0 || before[fd])
+                continue;
+            seen++;
+            if (!(flags & FD_CLOEXEC))
+                fail_msg("descriptor %d stays open over exec()", fd);
+        }
+        weir_channel_close(ch);
+        weir_port_close(p);
+        fake_cdevs();
+    }
+    assert_true(seen > 20); /* of instance, arena, containers, groups, devices, interrupts */
+}
+
 /* The function alone is reset while its port is stopped: it is set up anew with the next start,
  * the interrupt, too. */
 static void test_reset(void **state)
@@ -201,8 +356,9 @@ static void test_narrow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_maps),      CASE(test_release_type1), CASE(test_release_iommufd),
-        CASE(test_hot_reset), CASE(test_reset),         CASE(test_narrow),
+        CASE(test_maps),          CASE(test_release_type1),   CASE(test_release_iommufd),
+        CASE(test_hot_reset),     CASE(test_reset),           CASE(test_narrow),
+        CASE(test_channel_type1), CASE(test_channel_iommufd), CASE(test_close_on_exec),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

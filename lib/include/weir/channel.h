@@ -31,7 +31,8 @@
  * @endcode
  *
  * A device that is lost or makes no progress for timeout_ms ends all its copies with an error; one
- * that hangs is kept off the bus from then on. weir_channel_recover() starts over.
+ * that hangs is kept off the bus from then on. So is one that weir_device_reset() was called for.
+ * weir_channel_recover() starts over.
  *
  * When the host wants the device back (WEIR_EVENT_REQUEST) give it with
  * weir_device_release(weir_channel_device()): copies end with -ENODEV, and weir_channel_recover()
@@ -87,7 +88,7 @@ struct weir_channel_info {
     unsigned done;         /**< copies done and not fetched by weir_channel_poll() */
     const char *interrupt; /**< "MSI-X", "MSI", "INTx"; "none" if it is polled */
     bool lost;             /**< the device is */
-    bool stuck;            /**< it made no progress; copies are refused */
+    bool stuck;            /**< it made no progress or was reset; copies are refused */
 };
 
 void weir_channel_info(const struct weir_channel *ch, struct weir_channel_info *info);
@@ -111,8 +112,8 @@ int weir_channel_copy(struct weir_channel *ch, weir_iova_t dst, weir_iova_t src,
 struct weir_copy_done {
     uint64_t cookie; /**< as given to weir_channel_copy() */
     /** 0: copied, as far as the device can tell (edu does not tell of memory that is not mapped);
-     *  -ENODEV: the device was lost; -ETIMEDOUT: it made no progress; -ECANCELED: nor did the copy
-     *  before it; else what the driver found wrong. */
+     *  -ENODEV: the device was lost; -EIO: it was reset; -ETIMEDOUT: it made no progress;
+     *  -ECANCELED: nor did the copy before it; else what the driver found wrong. */
     int status;
 };
 

@@ -112,7 +112,9 @@ struct weir_region {
 /** Describe a region. @return -EINVAL for a number out of range */
 int weir_device_region(struct weir_device *d, unsigned region, struct weir_region *out);
 
-/** Read @a len bytes at @a off of a region; register reads use 1, 2, 4 or 8, naturally aligned. */
+/** Read @a len bytes at @a off of a region; register reads use 1, 2, 4 or 8, naturally aligned. 8
+ *  bytes may reach a PCI function as two accesses of 4: use weir_region.map where that
+ *  matters. */
 int weir_region_read(struct weir_device *d, unsigned region, uint64_t off, void *buf, size_t len,
                      struct weir_error *e);
 
@@ -161,7 +163,8 @@ int weir_device_irq_set(struct weir_device *d, enum weir_irq_index kind, unsigne
 int weir_device_irq_unmask(struct weir_device *d, enum weir_irq_index kind, struct weir_error *e);
 
 /** Function-level reset. Configuration space and interrupts are as after opening. A port on it is
- *  not told: stop it before, start it behind it. */
+ *  not told: stop it before, start it behind it. A channel ends its copies with -EIO until
+ *  weir_channel_recover(), also if the reset fails. */
 int weir_device_reset(struct weir_device *d, struct weir_error *e);
 
 /**
