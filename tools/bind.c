@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* weir bind, unbind, restore: which driver has a device. */
-#include "host.h"
+#include "bind.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define OPTIONS_USAGE                                                                              \
@@ -42,21 +41,9 @@ static const char restore_usage[] =
     "what --persist wrote.\n\n"
     "  --group             the other endpoints of its IOMMU group, too\n" OPTIONS_USAGE;
 
-enum what { BIND, UNBIND, RESTORE };
-
-struct job {
-    enum what what;
-    const char *root, *driver;
-    bool group, force, dry, persist;
-    int vfs; /* -1: not asked for */
-    struct weir_host *host;
-};
-
-#define STATE "/run/weir/bind"
-
 /* ---- writing ---- */
 
-static const char *full(const struct job *j, const char *path, char out[512])
+const char *bind_full(const struct job *j, const char *path, char out[512])
 {
     snprintf(out, 512, "%s%s", j->root ? j->root : "", path);
     return out;
@@ -70,10 +57,11 @@ static int put(const struct job *j, const char *text, const char *path)
 
     if (j->dry) {
         /* With a blank: "0>" would be a redirection of its own. */
-        printf("echo%s%s > %s\n", *text ? " " : "", text, full(j, path, file));
+        printf("echo%s%s > %s\n", *text ? " " : "", text, bind_full(j, path, file));
         return 0;
     }
-    fd = open(full(j, path, file), O_WRONLY | O_CLOEXEC | O_TRUNC | (j->root ? O_CREAT : 0), 0644);
+    fd = open(bind_full(j, path, file), O_WRONLY | O_CLOEXEC | O_TRUNC | (j->root ? O_CREAT : 0),
+              0644);
     if (fd < 0)
         return -errno;
     if (dprintf(fd, "%s\n", text) < 0)
@@ -98,12 +86,12 @@ static int failed(const struct weir_function *f, const char *what, int err)
     return 1;
 }
 
-static bool there(const struct job *j, const char *fmt, const char *name)
+bool bind_there(const struct job *j, const char *fmt, const char *name)
 {
     char path[512], file[512];
 
     snprintf(path, sizeof path, fmt, name);
-    return access(full(j, path, file), F_OK) == 0;
+    return access(bind_full(j, path, file), F_OK) == 0;
 }
 
 /* Read the machine again after the kernel did something. */
@@ -118,117 +106,6 @@ static int again(struct job *j)
     weir_host_free(j->host);
     j->host = h;
     return 0;
-}
-
-/* ---- what a device was ---- */
-
-static void make_folders(char *file)
-{
-    for (char *s = file + 1; (s = strchr(s, '/')); s++) {
-        *s = '\0';
-        mkdir(file, 0755);
-        *s = '/';
-    }
-}
-
-/* Remember driver and override, unless an earlier state is still to be restored. */
-static int remember(const struct job *j, const struct weir_function *f)
-{
-    char path[128], file[512];
-    FILE *out;
-
-    snprintf(path, sizeof path, STATE "/%s", f->name);
-    if (j->dry)
-        return 0;
-    make_folders((char *)full(j, path, file));
-    if (access(file, F_OK) == 0)
-        return 0;
-    out = fopen(file, "wxe");
-    if (!out)
-        return -errno;
-    fprintf(out, "driver=%s\noverride=%s\n", f->driver, f->driver_override);
-    return fclose(out) ? -errno : 0;
-}
-
-struct state {
-    char driver[64], override[64];
-};
-
-static bool recall(const struct job *j, const struct weir_function *f, struct state *s)
-{
-    char path[128], file[512], line[160];
-    FILE *in;
-
-    *s = (struct state){0};
-    snprintf(path, sizeof path, STATE "/%s", f->name);
-    in = fopen(full(j, path, file), "re");
-    if (!in)
-        return false;
-    while (fgets(line, sizeof line, in)) {
-        line[strcspn(line, "\n")] = '\0';
-        if (!strncmp(line, "driver=", 7))
-            snprintf(s->driver, sizeof s->driver, "%.63s", line + 7);
-        if (!strncmp(line, "override=", 9))
-            snprintf(s->override, sizeof s->override, "%.63s", line + 9);
-    }
-    fclose(in);
-    return !strchr(s->driver, '/');
-}
-
-/* ---- for the next boots ---- */
-
-/* Where it is written: the file in which driverctl keeps what it has to do at boot, or a rule for
- * udev. driverctl itself is not called: it takes the device from its driver each time. */
-static const char *kept_path(const struct weir_function *f, bool driverctl, char out[128])
-{
-    snprintf(out, 128, driverctl ? "/etc/driverctl.d/pci-%s" : "/etc/udev/rules.d/70-weir-%s.rules",
-             f->name);
-    return out;
-}
-
-static int persist(const struct job *j, const struct weir_function *f)
-{
-    bool driverctl = there(j, "/usr/sbin/%s", "driverctl") || there(j, "/sbin/%s", "driverctl");
-    char path[128], file[512];
-    FILE *out;
-
-    full(j, kept_path(f, driverctl, path), file);
-    printf("%s: persistent by %s %s\n", f->name, driverctl ? "driverctl's" : "the udev rule", file);
-    if (j->dry)
-        return 0;
-    make_folders(file);
-    out = fopen(file, "we");
-    if (!out)
-        return -errno;
-    if (driverctl)
-        fprintf(out, "%s\n", j->driver);
-    else
-        fprintf(
-            out,
-            "# written by weir bind --persist; weir restore %s removes it\n"
-            "ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"%s\", ATTR{driver_override}=\"%s\", "
-            "RUN{builtin}+=\"kmod load %s\"\n",
-            f->name, f->name, j->driver, j->driver);
-    return fclose(out) ? -errno : 0;
-}
-
-/* Is anything written? With goes, it is no more. */
-static bool persistent(const struct job *j, const struct weir_function *f, bool goes)
-{
-    char path[128], file[512];
-    bool found = false;
-
-    for (unsigned i = 0; i < 2; i++) {
-        if (!there(j, "%s", kept_path(f, i, path)))
-            continue;
-        found = true;
-        if (!goes)
-            continue;
-        printf("%s: %s goes\n", f->name, full(j, path, file));
-        if (!j->dry)
-            unlink(file);
-    }
-    return found;
 }
 
 /* ---- what may be taken ---- */
@@ -338,7 +215,7 @@ static int attach_by_id(const struct job *j, const struct weir_function *f)
 /* A device is not taken from one driver for another that is not there. */
 static bool no_driver(const struct job *j, const struct weir_function *f, const char *driver)
 {
-    if (j->dry || there(j, "/sys/bus/pci/drivers/%s", driver))
+    if (j->dry || bind_there(j, "/sys/bus/pci/drivers/%s", driver))
         return false;
     fprintf(stderr, "weir: bind %s: there is no driver %s in the kernel\n  try: modprobe %s\n",
             f->name, driver, driver);
@@ -361,20 +238,20 @@ static bool no_group(const struct job *j, const struct weir_function *f)
 static int bind_one(struct job *j, const struct weir_function *f)
 {
     char name[sizeof f->name];
-    bool has_override = there(j, "/sys/bus/pci/devices/%s/driver_override", f->name);
+    bool has_override = bind_there(j, "/sys/bus/pci/devices/%s/driver_override", f->name);
     int err;
 
     strcpy(name, f->name);
     if (strcmp(f->driver, j->driver) == 0 && (!has_override || *f->driver_override)) {
         printf("%s: %s already\n", f->name, j->driver);
-        err = j->persist ? persist(j, f) : 0;
+        err = j->persist ? bind_persist(j, f) : 0;
         return err ? failed(f, "make persistent", err) : 0;
     }
     if (allowed(j, f))
         return 1;
     if (no_driver(j, f, j->driver) || no_group(j, f))
         return 1;
-    err = remember(j, f);
+    err = bind_remember(j, f);
     if (err)
         return failed(f, "remember the driver of", err);
     if (has_override) {
@@ -389,7 +266,7 @@ static int bind_one(struct job *j, const struct weir_function *f)
         if (err)
             return failed(f, "bind", err);
     }
-    err = j->persist ? persist(j, f) : 0;
+    err = j->persist ? bind_persist(j, f) : 0;
     if (err)
         return failed(f, "make persistent", err);
     return verify(j, name, j->driver);
@@ -407,7 +284,7 @@ static int unbind_one(struct job *j, const struct weir_function *f)
     }
     if (allowed(j, f))
         return 1;
-    err = remember(j, f);
+    err = bind_remember(j, f);
     if (err)
         return failed(f, "remember the driver of", err);
     return release(j, f) || verify(j, name, "");
@@ -436,7 +313,7 @@ static int restore_one(struct job *j, const struct weir_function *f)
 {
     char name[sizeof f->name], path[128], file[512];
     struct state was;
-    bool remembered = recall(j, f, &was);
+    bool remembered = bind_recall(j, f, &was);
     int err;
 
     strcpy(name, f->name);
@@ -445,14 +322,14 @@ static int restore_one(struct job *j, const struct weir_function *f)
     if (remembered && *was.driver && strcmp(f->driver, was.driver) != 0 &&
         no_driver(j, f, was.driver))
         return 1;
-    if (!persistent(j, f, true) && !remembered) {
+    if (!bind_persistent(j, f, true) && !remembered) {
         fprintf(stderr,
                 "weir: restore %s: nothing is remembered of it in %s\n"
                 "  try: weir bind --driver NAME %s\n",
-                f->name, full(j, STATE, file), f->name);
+                f->name, bind_full(j, BIND_STATE, file), f->name);
         return 1;
     }
-    if (there(j, "/sys/bus/pci/devices/%s/driver_override", f->name)) {
+    if (bind_there(j, "/sys/bus/pci/devices/%s/driver_override", f->name)) {
         err = put_f(j, was.override, "/sys/bus/pci/devices/%s/driver_override", f->name);
         if (err)
             return failed(f, "set driver_override of", err);
@@ -471,9 +348,7 @@ static int restore_one(struct job *j, const struct weir_function *f)
     }
     if (verify(j, name, was.driver))
         return 1;
-    snprintf(path, sizeof path, STATE "/%s", name);
-    if (!j->dry)
-        unlink(full(j, path, file));
+    bind_forget(j, name);
     return 0;
 }
 
@@ -515,8 +390,9 @@ static int whole_group(struct job *j, const struct weir_function *f)
         if (m->bridge)
             continue;
         /* Others need not be used, so what does not block stays as it is. */
-        if (m != f && (j->what == RESTORE ? !recall(j, m, &was) && !persistent(j, m, false)
-                                          : !weir_function_blocks(j->host, m)))
+        if (m != f &&
+            (j->what == RESTORE ? !bind_recall(j, m, &was) && !bind_persistent(j, m, false)
+                                : !weir_function_blocks(j->host, m)))
             continue;
         /* Nothing is taken if one of them may not be. */
         if (j->what != RESTORE && *m->driver && !weir_function_vfio(m))
@@ -550,14 +426,11 @@ static bool vfs_in_use(const struct job *j, const struct weir_function *pf)
 /* What is remembered of virtual functions that go. */
 static void forget(const struct job *j, const struct weir_function *pf)
 {
-    char path[128], file[512];
-
-    for (int i = 0; i < (int)weir_host_functions(j->host) && !j->dry; i++) {
+    for (int i = 0; i < (int)weir_host_functions(j->host); i++) {
         const struct weir_function *f = weir_host_function(j->host, i);
 
-        snprintf(path, sizeof path, STATE "/%s", f->name);
         if (f->pf == weir_function_index(j->host, pf))
-            unlink(full(j, path, file));
+            bind_forget(j, f->name);
     }
 }
 
@@ -570,7 +443,7 @@ static bool autoprobes(const struct job *j, const char *name)
     FILE *in;
 
     snprintf(path, sizeof path, AUTOPROBE, name);
-    in = fopen(full(j, path, file), "re");
+    in = fopen(bind_full(j, path, file), "re");
     if (in) {
         if (fread(&first, 1, 1, in) != 1)
             first = '1';
