@@ -94,10 +94,12 @@ static inline unsigned toy_step(struct weir_model *m, unsigned budget)
     atomic_fetch_add(&t->steps, 1);
     if (!t->reg[COPY / 8] || !weir_model_bus_master(m))
         return 0;
-    t->reg[COPY / 8] = 0;
     size_t len = t->reg[LEN / 8] < sizeof(buf) ? t->reg[LEN / 8] : sizeof(buf);
-    if (weir_siommu_read(s, t->reg[SRC / 8], buf, len, &who) == 0 &&
-        weir_siommu_write(s, t->reg[DST / 8], buf, len, &who) == 0)
+    int r = weir_siommu_read(s, t->reg[SRC / 8], buf, len, &who);
+    if (r == -EAGAIN) /* the peer waits for an answer of ours: later */
+        return 0;
+    t->reg[COPY / 8] = 0;
+    if (r == 0 && weir_siommu_write(s, t->reg[DST / 8], buf, len, &who) == 0)
         t->reg[DONE / 8]++;
     weir_model_raise(m, 0);
     return 1;
