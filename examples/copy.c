@@ -203,7 +203,7 @@ int main(int argc, char **argv)
     int failed;
 
     if (argc != 2 + j.interrupt || name[0] == '-') {
-        fprintf(stderr, "usage: copy [--interrupt] DEVICE\n");
+        fprintf(stderr, "usage: copy [--interrupt] DEVICE\n  try: copy model:edu\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);

@@ -75,6 +75,7 @@ static int list(void)
         if (model->help && *model->help)
             printf("%s%s", model->help, model->help[strlen(model->help) - 1] == '\n' ? "" : "\n");
     }
+    printf("every model\niotlb=SHAPE       count its translations, as --iotlb does\n");
     for (unsigned i = 0; (wire = weir_wire_at(w, i)); i++)
         printf("wire %s%s%s\n", wire->kind, wire->help[0] ? ":" : "", wire->help);
     weir_free(w);

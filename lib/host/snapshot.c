@@ -173,7 +173,8 @@ int weir_snapshot_load(struct weir_table *t, const char *path, struct weir_error
         close(fd);
     if (r)
         weir_fail(e, r, r == -EFBIG ? "host-too-large" : "host-snapshot",
-                  "read the snapshot %s\n%s\n", path, strerror(-r));
+                  "read the snapshot %s\n%s\nname a file that weir snapshot wrote", path,
+                  strerror(-r));
     else
         r = weir_snapshot_parse(t, text, len, path, e);
     free(text);

@@ -30,6 +30,7 @@ def case_version_and_help(r):
 def case_list(r):
     text = ran(r, 'weir', 'model', '--list')
     assert 'model x540: 8086:1528' in text
+    assert re.search(r'^iotlb=', text, re.M), text
     for kind in ('loopback', 'cable', 'tap', 'packet', 'pcap', 'gen'):
         assert re.search(rf'^wire {kind}\b', text, re.M), f'no {kind} in:\n{text}'
 

@@ -164,6 +164,7 @@ def main(argv):
         sys.exit(f'no VM case is named {unknown[0]}; `./dev vm list` lists them')
     chosen = [known[name] for name in names] or list(known.values())
     if command == 'list':
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # into head
         for case in chosen:
             print(f'{case.name:<28} {case.about}')
     elif command == 'meson':
