@@ -30,7 +30,8 @@ hugepages_raise() {
     fi
     if [ "$(cat "$pool/nr_hugepages")" -lt "$raised" ]; then
         # Memory is fragmented: free pages lie about, no 2 MiB in one piece.
-        { echo 1 >/proc/sys/vm/compact_memory && echo "$raised" >"$pool/nr_hugepages"; } 2>/dev/null || true
+        { echo 1 >/proc/sys/vm/compact_memory; } 2>/dev/null || true
+        echo "$raised" >"$pool/nr_hugepages"
     fi
     raised=$(cat "$pool/nr_hugepages")
     hugepages_taken="$hugepages_taken
