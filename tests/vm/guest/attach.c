@@ -15,7 +15,7 @@
 #define HUGE   ((uint64_t)2 << 20)
 #define ROUNDS 100
 
-static unsigned maps, unmaps;
+static unsigned ioctls, maps, unmaps;
 static uint64_t mapped_bytes;
 static double in_kernel;
 static int mapped_in; /* descriptor of the last MAP */
@@ -46,6 +46,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
     } else if (request == VFIO_IOMMU_UNMAP_DMA || request == ABI_IOAS_UNMAP) {
         unmaps++;
     }
+    ioctls++;
     start = vm_seconds();
     r = __real_ioctl(fd, request, arg);
     in_kernel += vm_seconds() - start;
@@ -54,7 +55,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 
 static void count_anew(void)
 {
-    maps = unmaps = 0;
+    ioctls = maps = unmaps = 0;
     mapped_bytes = 0;
     in_kernel = 0;
 }
@@ -111,13 +112,14 @@ static void bare_unmap(bool iommufd)
 }
 
 /*
- * 1 GiB through the library, and by the same ioctl called by itself, in turn; each goes first every
- * other time. The least of each is compared: what else runs on the machine can only add to it, and
- * medians of a busy machine differed by a fifth where the least did not.
+ * 1 GiB through the library is one ioctl and next to nothing: what the library adds is measured by
+ * itself, beside the same ioctl called bare. Not the one whole beside the other: each takes
+ * hundreds of milliseconds on a busy machine, which is never left alone for so long. What is added
+ * is over in some microseconds, and the least of several is a time in which nothing else ran.
  */
 static void costs_as_one_ioctl(void **state)
 {
-    enum { TIMES = 100 };
+    enum { TIMES = 10 };
     struct weir *w = vm_instance();
     bool iommufd = strcmp(getenv("API"), "iommufd") == 0;
     struct weir_arena_options o = {
@@ -125,33 +127,32 @@ static void costs_as_one_ioctl(void **state)
     struct weir_arena *arena = weir_arena_new(w, &o, NULL);
     struct weir_device *d = weir_device_open(w, vm_device(0), NULL, NULL);
     struct weir_device_info info;
-    double ours = 1e9, bare = 1e9, start, took;
+    double added = 1e9, bare = 1e9, start, took;
     struct weir_error e;
 
     (void)state;
     weir_device_info(d, &info);
-    must(weir_arena_map(arena, info.space, WEIR_PROT_RW, &e), &e); /* fills last_map */
-    must(weir_arena_unmap(arena, info.space, &e), &e);
-    for (int i = 0; i < 2 * TIMES; i++) {
-        if ((i + 1) / 2 % 2) {
-            start = vm_seconds();
-            must(weir_arena_map(arena, info.space, WEIR_PROT_RW, &e), &e);
-            took = vm_seconds() - start;
-            ours = took < ours ? took : ours;
-            must(weir_arena_unmap(arena, info.space, &e), &e);
-        } else {
-            start = vm_seconds();
-            assert_int_equal(
-                __real_ioctl(mapped_in, iommufd ? ABI_IOAS_MAP : VFIO_IOMMU_MAP_DMA, last_map), 0);
-            took = vm_seconds() - start;
-            bare = took < bare ? took : bare;
-            bare_unmap(iommufd);
-        }
+    for (int i = 0; i < TIMES; i++) {
+        count_anew();
+        start = vm_seconds();
+        must(weir_arena_map(arena, info.space, WEIR_PROT_RW, &e), &e); /* fills last_map */
+        took = vm_seconds() - start - in_kernel;
+        added = took < added ? took : added;
+        assert_int_equal(maps, 1);
+        assert_int_equal(ioctls, 1);
+        must(weir_arena_unmap(arena, info.space, &e), &e);
+
+        start = vm_seconds();
+        assert_int_equal(
+            __real_ioctl(mapped_in, iommufd ? ABI_IOAS_MAP : VFIO_IOMMU_MAP_DMA, last_map), 0);
+        took = vm_seconds() - start;
+        bare = took < bare ? took : bare;
+        bare_unmap(iommufd);
     }
-    printf("# mapping 1 GiB through %s: %.3f ms, one bare ioctl %.3f ms, ratio %.3f (the least of "
+    printf("# mapping 1 GiB through %s: one bare ioctl %.3f ms, and %.3f ms beside it (the least of "
            "%d)\n",
-           getenv("API"), ours * 1e3, bare * 1e3, ours / bare, TIMES);
-    assert_true(ours <= 1.1 * bare);
+           getenv("API"), bare * 1e3, added * 1e3, TIMES);
+    assert_true(added <= 0.1 * bare);
     weir_free(w);
 }
 
