@@ -23,7 +23,7 @@
 
 enum { CACHE = 512 }; /* packets that a cache may keep back */
 
-#define DRAIN_NS     (200 * MS) /* how long the end waits for what was received to go out */
+#define DRAIN_NS     (200 * MS) /* at least so long the end waits for what is to go out */
 #define EMPTY_ROUNDS 64         /* rounds without a packet before a worker gives way */
 
 static volatile sig_atomic_t interrupted;
@@ -438,7 +438,8 @@ int main(int argc, char **argv)
         if (app.workers[i].thread)
             pthread_join(app.workers[i].thread, NULL);
     if (!failed) {
-        for (uint64_t end = now_ns() + DRAIN_NS; !all_sent(&app) && now_ns() < end;)
+        const uint64_t drain = app.opt.patience > DRAIN_NS ? app.opt.patience : DRAIN_NS;
+        for (uint64_t end = now_ns() + drain; !all_sent(&app) && now_ns() < end;)
             weir_models_step(app.weir, 64);
         for (unsigned i = 0; i < app.n_ports; i++)
             print_port(&app, &app.ports[i], 0);
