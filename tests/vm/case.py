@@ -40,7 +40,7 @@ class Case:
     host: typing.Optional[typing.Callable] = None  # host(h), see machine.Host; runs beside the VM
     netns: bool = False  # models and host function run in a network namespace of their own
     qemu: tuple = ()  # more arguments of QEMU
-    timeout: int = 300  # seconds; many times what it takes, for a machine that is busy
+    timeout: int = 600  # seconds; many times what it takes, for a machine that is busy
 
     def program(self):
         return shlex.split(self.run)[0]

@@ -50,6 +50,16 @@ class HostError(AssertionError):
     """What the host function waited for did not come."""
 
 
+def within(seconds, get, right):
+    """What get() says, as soon as right() takes it, or else at the end of that time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        got = get()
+        if right(got) or time.monotonic() > deadline:
+            return got
+        time.sleep(0.1)
+
+
 def qemu_command():
     """QEMU out of the cache, by its own loader, with its own libraries and firmware."""
     root = debian.present(QEMU)
@@ -70,15 +80,15 @@ class Host:
         self.models = run.models  # the served models by name: subprocess.Popen
         self.build = run.build
 
-    def expect(self, pattern, timeout=120):
-        """Waits for a line that the guest says to the host (`say` in tap.sh, host.h); the match."""
-        deadline = time.monotonic() + timeout
+    def expect(self, pattern):
+        """Waits for a line that the guest says to the host (`say` in tap.sh, host.h), as long as the
+        case has time; the match."""
         seen = []
         while True:
             try:
-                line = self._run.dialog.get(timeout=max(0.0, deadline - time.monotonic()))
+                line = self._run.dialog.get(timeout=self._run.time_left())
             except queue.Empty:
-                raise HostError(f'no /{pattern}/ in {timeout} s; the guest said {seen}') from None
+                raise HostError(f'no /{pattern}/ in time; the guest said {seen}') from None
             if line is None:
                 raise HostError(f'the guest ended before it said /{pattern}/; it said {seen}')
             match = re.search(pattern, line)
@@ -185,6 +195,10 @@ class Run:
         self.log_lock = threading.Lock()
         self.dialog = queue.Queue()  # lines of the guest for the host function; None: no more
         self.qmp = None
+        self.deadline = None  # of time.monotonic()
+
+    def time_left(self):
+        return max(0.1, self.deadline - time.monotonic())
 
     def log_text(self):
         with self.log_lock:
@@ -281,7 +295,10 @@ class Run:
             if isinstance(device, str):
                 command += ['-device', device]
                 continue
+            # A write to a register ends when the model has done what it does, as some drivers' own
+            # time-outs begin there. QEMU gives a message up after 5 s else, and with it the device.
             properties = {'driver': 'vfio-user-pci', 'id': device.name, 'bus': device.bus,
+                          'x-msg-timeout': 60000, 'x-no-posted-writes': True,
                           'socket': {'type': 'unix', 'path': self.start_model(device)}}
             if device.addr:
                 properties['addr'] = device.addr
@@ -360,17 +377,16 @@ class Run:
             for thread in threads:
                 thread.start()
 
-            deadline = time.monotonic() + self.case.timeout
+            self.deadline = time.monotonic() + self.case.timeout
             if self.case.host and not self.interactive:
                 self.call_host()
             try:
-                status = qemu.wait(None if self.interactive else
-                                   max(0.1, deadline - time.monotonic()))
+                status = qemu.wait(None if self.interactive else self.time_left())
             except subprocess.TimeoutExpired:
                 status = HANG
                 self.end_qemu(qemu)
             for thread in threads:
-                thread.join(10)
+                thread.join(60)
             return status
 
     def call_host(self):
@@ -407,7 +423,8 @@ class Run:
 
 def accelerator(probe):
     """tcg, or kvm where a guest with an IOMMU has been seen to run under it: /dev/kvm can be there
-    and not work. probe(kvm) boots one; what it said is kept until this machine boots again."""
+    and not work. probe() boots one; what it said is kept until this machine boots again, unless it
+    could not try, which is None."""
     forced = os.environ.get('WEIR_VM_ACCEL')
     if forced:
         if forced not in ('tcg', 'kvm'):
@@ -420,9 +437,11 @@ def accelerator(probe):
                             + os.path.basename(debian.present(QEMU) or ''))
     with debian.locked('accel'):
         if not os.path.exists(path):
-            answer = 'kvm' if probe() else 'tcg'
+            works = probe()
+            if works is None:
+                return 'tcg'
             with open(path + '.new', 'w', encoding='utf-8') as out:
-                out.write(answer)
+                out.write('kvm' if works else 'tcg')
             os.rename(path + '.new', path)
         with open(path, encoding='utf-8') as answer:
             return answer.read()

@@ -34,7 +34,7 @@ def end_models(h):
     the model the mappings."""
     for name, model in h.models.items():
         model.terminate()
-        model.wait(20)
+        model.wait(60)
         with open(f'{h.tmp}/{name}.json', encoding='utf-8') as stats:
             faults = json.load(stats)['dma_faults']
         if faults:

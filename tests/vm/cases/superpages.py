@@ -36,7 +36,7 @@ def case(iommu, api, kernel, means, disabled=False):
         f'superpages-{iommu}-{api}-{kernel}{"-disabled" if disabled else ""}',
         f'leaves as planned: {iommu}, {api}, {kernel} kernel'
         f'{", larger pages disabled" if disabled else ""}',
-        run='superpages', kernel=kernel, iommu=iommu, memory=2600, host=count_leaves, timeout=400,
+        run='superpages', kernel=kernel, iommu=iommu, memory=2600, host=count_leaves,
         devices=(root_port(1), X540('a', bus='rp1', options=('-vv',))), vfio=('01:00.0',),
         modules=(('vfio_iommu_type1 disable_hugepages=1',)
                  if disabled and api == 'type1' and kernel == 'stock' else ()),
@@ -58,7 +58,7 @@ CASES = [
     case('amd', 'iommufd', 'small', SOME),
 ] + [
     Case(f'dma-bench-{api}', f'weir space and weir dma-bench on edu and an X540, through {api}',
-         run='dma_bench.sh', kernel='small', memory=768, timeout=400, env={'API': api},
+         run='dma_bench.sh', kernel='small', memory=768, env={'API': api},
          devices=(root_port(1), 'edu,bus=rp1', root_port(2), X540('a', bus='rp2')),
          vfio=('01:00.0', '02:00.0'))
     for api in ('type1', 'iommufd')

@@ -21,7 +21,7 @@ true_that "the MSI window is left out" grep -q "usable .* to 0xfedfffff" /tmp/ou
 l2fwd --duration 60 "$x540" >/tmp/l2fwd 2>&1 &
 pid=$!
 tries=0
-until weir space --pid $pid >/tmp/out 2>&1 && grep -q "in 1 mapping" /tmp/out || [ $tries -gt 100 ]; do
+until weir space --pid $pid >/tmp/out 2>&1 && grep -q "in 1 mapping" /tmp/out || [ $tries -gt 600 ]; do
     tries=$((tries + 1))
     usleep 100000
 done

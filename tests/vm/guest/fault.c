@@ -29,7 +29,7 @@ struct bench {
 
 static void transfer(struct weir_device *d, uint32_t src, uint32_t dst, uint32_t direction)
 {
-    double end = vm_seconds() + 20;
+    double end = vm_seconds() + 60;
 
     weir_write32(d, WEIR_REGION_BAR0, SRC, src);
     weir_write32(d, WEIR_REGION_BAR0, SRC + 4, 0);
@@ -55,7 +55,7 @@ static void from_device(struct bench *b, uint32_t iova)
 /* The log comes a moment after the fault, and the kernel keeps some of many to itself. */
 static bool fault_logged(struct bench *b, uint32_t iova)
 {
-    double end = vm_seconds() + 30;
+    double end = vm_seconds() + 60;
     char text[32];
 
     snprintf(text, sizeof(text), "fault addr %#x ", iova);

@@ -29,7 +29,7 @@ static bool fires(int fd)
     struct pollfd p = {.fd = fd, .events = POLLIN};
     uint64_t count;
 
-    return poll(&p, 1, 10000) == 1 && read(fd, &count, sizeof(count)) == sizeof(count);
+    return poll(&p, 1, 60000) == 1 && read(fd, &count, sizeof(count)) == sizeof(count);
 }
 
 static bool silent(int fd)

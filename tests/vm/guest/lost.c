@@ -13,7 +13,7 @@
 static void noticed(void **state)
 {
     struct weir *w = vm_instance();
-    double end = vm_seconds() + 60;
+    double end;
     struct weir_event ev = {0};
     struct weir_device *d;
     struct weir_error e;
@@ -31,7 +31,7 @@ static void noticed(void **state)
      * own. */
     host_say("let it die");
     assert_string_equal(host_hear(path, sizeof(path)), "it is dead");
-    while (weir_read32(d, WEIR_REGION_BAR0, X540_STATUS) != UINT32_MAX)
+    for (end = vm_seconds() + 60; weir_read32(d, WEIR_REGION_BAR0, X540_STATUS) != UINT32_MAX;)
         assert_true(vm_seconds() < end);
     assert_true(weir_device_lost(d));
     assert_int_equal(weir_events(w, &ev, 1), 1);

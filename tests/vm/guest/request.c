@@ -19,7 +19,7 @@ static void open_port(struct rig *r)
 {
     struct weir_arena_options memory = {.size = sizeof(memory), .bytes = 8 << 20};
     struct weir_pktpool_options packets = {.size = sizeof(packets), .packets = 2048};
-    struct weir_port_options o = {.size = sizeof(o), .promiscuous = true, .link_wait_ms = 10000};
+    struct weir_port_options o = {.size = sizeof(o), .promiscuous = true, .link_wait_ms = 60000};
     struct weir_arena *arena;
     struct weir_error e;
 
@@ -40,7 +40,7 @@ static void frames_flow(struct rig *r)
 {
     uint8_t frame[60] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5};
     struct weir_pkt *p = weir_pkt_from(r->cache, frame, sizeof(frame));
-    double end = vm_seconds() + 20;
+    double end = vm_seconds() + 60;
 
     assert_non_null(p);
     while (weir_tx_burst(weir_port_txq(r->port, 0), &p, 1) == 0)
@@ -53,7 +53,7 @@ static void frames_flow(struct rig *r)
 
 static void wait_for(struct rig *r, enum weir_event_type type)
 {
-    double end = vm_seconds() + 30;
+    double end = vm_seconds() + 60;
     struct weir_event ev;
 
     while (vm_seconds() < end) {
