@@ -23,24 +23,30 @@ echo 64 >/proc/sys/vm/nr_hugepages
 mkdir -p /var/run # its lock and sockets
 mkfifo /tmp/commands
 # Two threads on one processor: the main one that reads commands, and the one that forwards.
+# A transmit ring holds all that can be on its way, so that none is dropped in between.
 dpdk-testpmd --lcores 0@0,1@0 --huge-dir /dev/hugepages --no-telemetry -a "$VFIO" -- -i \
-    --total-num-mbufs=8192 --rxq="$queues" --txq="$queues" --rss-udp --no-flush-rx \
+    --total-num-mbufs=16384 --rxd=512 --txd=2048 --rxq="$queues" --txq="$queues" --rss-udp \
+    --no-flush-rx \
     --forward-mode="$mode" </tmp/commands >$out.raw 2>&1 &
 exec 8>/tmp/commands
 # What it prints comes out 4 KiB at a time: statistics, which are longer, push the rest out.
 printf 'start\nshow port xstats 0\n' >&8
-for _ in $(seq 600); do
+for _ in $(seq 1200); do
     ! grep -q 'packets/burst' $out.raw || break
     sleep 0.2
 done
 say "plug in" # what came before would be counted by the device and not by testpmd
-# What a busy machine is too slow for is lost, and accounted for: `lost` of the count.
 # shellcheck disable=SC2046 # a list
 set -- $(hear)
 crossed=${1:-0} lost=${2:-0} back=${3:-0}
-is "frames received and lost" $((crossed + lost)) "$count"
+is "frames received" "$crossed" "$count"
+is "frames lost" "$lost" 0
 is "frames sent" "$back" "$crossed"
-true_that "few are lost: $lost" test $((lost * 5)) -lt "$count"
+# Its driver tells of the link a second after the interrupt, by its own clock.
+for _ in $(seq 300); do
+    ! grep -q 'link state change event' $out.raw || break
+    sleep 0.2
+done
 trap '' PIPE # should testpmd have ended
 printf 'show port info 0\nstop\nshow port stats 0\nshow port xstats 0\nquit\n' >&8
 exec 8>&-
