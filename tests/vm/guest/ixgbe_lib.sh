@@ -36,7 +36,7 @@ quiet() {
 load() {
     quiet
     true_that "ixgbe is loaded" modprobe ixgbe
-    true_that "an interface is there" within 10 test -e /sys/class/net/eth0
+    true_that "an interface is there" within 60 test -e /sys/class/net/eth0
     is "its address is the NVM's" "$(cat /sys/class/net/eth0/address)" $GUEST_MAC
 }
 
@@ -44,7 +44,7 @@ up() {
     ip link set eth0 up
     ip addr replace $GUEST/24 dev eth0
     arp -s $HOST $HOST_MAC
-    true_that "${1:-the link} comes up" within 20 carrier
+    true_that "${1:-the link} comes up" within 60 carrier
 }
 
 # counter NAME: of ethtool -S
