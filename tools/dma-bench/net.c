@@ -14,7 +14,7 @@
 #include <weir/driver/driver.h>
 #include <weir/driver/regs.h>
 
-#define STALL_NS   2000000000u /* no frame came back for so long: it hangs */
+#define STALL_NS   10000000000u /* no frame came back for so long: it hangs */
 #define ETHERTYPE  0x88b5      /* for local experiments, IEEE 802 */
 #define CHECK_EACH 61          /* one in so many frames is checked while time is measured */
 
@@ -261,7 +261,7 @@ static int run_frames(struct net *n, uint32_t window, uint64_t frames, uint64_t 
             else if (now - last > STALL_NS)
                 return weir_fail(e, -1, "bench",
                                  "have frames come back\nof %llu that were sent %llu came, and "
-                                 "none for 2 s\nplug in a loopback; a model takes ?wire=loopback",
+                                 "none for 10 s\nplug in a loopback; a model takes ?wire=loopback",
                                  (unsigned long long)n->sent, (unsigned long long)n->received);
             then = n->received;
         }
@@ -412,7 +412,7 @@ static void latency(struct bench *b, struct setup s)
         }
         if (n.received == before) {
             r = weir_fail(&e, -1, "bench",
-                          "have a frame come back\nit did not within 2 s\n"
+                          "have a frame come back\nit did not within 10 s\n"
                           "plug in a loopback; a model takes ?wire=loopback");
             break;
         }
