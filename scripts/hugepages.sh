@@ -28,19 +28,21 @@ hugepages_raise() {
         echo "     echo $raised >$pool/nr_hugepages"
         return 0
     fi
-    if [ "$(cat "$pool/nr_hugepages")" -lt "$raised" ]; then
-        # Memory is fragmented: free pages lie about, no 2 MiB in one piece.
+    # Memory may be fragmented: free pages lie about, no 2 MiB in one piece, or what a build has read
+    # and written lies in between.
+    for caches in kept dropped; do
+        [ "$(cat "$pool/nr_hugepages")" -lt "$raised" ] || break
+        [ $caches = kept ] || { sync && echo 3 >/proc/sys/vm/drop_caches; } 2>/dev/null || true
         { echo 1 >/proc/sys/vm/compact_memory; } 2>/dev/null || true
         echo "$raised" >"$pool/nr_hugepages"
-    fi
+    done
     raised=$(cat "$pool/nr_hugepages")
     hugepages_taken="$hugepages_taken
 $1 $total $raised"
     free=$(cat "$pool/free_hugepages")
     echo "   hugepages: raised from $total to $raised of $2 for this run"
     if [ "$free" -lt "$3" ]; then
-        echo "   hugepages: only $free of $3 could be had; memory is short or fragmented. Try, as root:"
-        echo "     echo 3 >/proc/sys/vm/drop_caches; echo 1 >/proc/sys/vm/compact_memory"
+        echo "   hugepages: only $free of $3 could be had; memory is short or fragmented"
     fi
 }
 

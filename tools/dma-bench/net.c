@@ -15,8 +15,8 @@
 #include <weir/driver/regs.h>
 
 #define STALL_NS   10000000000u /* no frame came back for so long: it hangs */
-#define ETHERTYPE  0x88b5      /* for local experiments, IEEE 802 */
-#define CHECK_EACH 61          /* one in so many frames is checked while time is measured */
+#define ETHERTYPE  0x88b5       /* for local experiments, IEEE 802 */
+#define CHECK_EACH 61           /* one in so many frames is checked while time is measured */
 
 enum { HEADER = 14, STEP = 64 };
 

@@ -149,9 +149,10 @@ static void costs_as_one_ioctl(void **state)
         bare = took < bare ? took : bare;
         bare_unmap(iommufd);
     }
-    printf("# mapping 1 GiB through %s: one bare ioctl %.3f ms, and %.3f ms beside it (the least of "
-           "%d)\n",
-           getenv("API"), bare * 1e3, added * 1e3, TIMES);
+    printf(
+        "# mapping 1 GiB through %s: one bare ioctl %.3f ms, and %.3f ms beside it (the least of "
+        "%d)\n",
+        getenv("API"), bare * 1e3, added * 1e3, TIMES);
     assert_true(added <= 0.1 * bare);
     weir_free(w);
 }
