@@ -11,12 +11,19 @@ device=/sys/bus/pci/devices/$NIC
 
 # boot: what has the device afterwards is in $has
 boot() {
-    rm -rf /run/weir
+    # Not `udevadm control --reload`: udevd ignores that when it comes between its accept() and the
+    # SO_PASSCRED after it ("Invalid sender uid 65534, ignoring message").
+    killall systemd-udevd 2>/dev/null
+    for _ in $(seq 600); do
+        pidof systemd-udevd >/dev/null || break
+        sleep 0.1
+    done
+    rm -rf /run/weir /run/udev
     [ ! -e "$device/driver" ] || echo "$NIC" >"$device/driver/unbind"
     echo >"$device/driver_override"
     modprobe -r e1000e
     modprobe -r vfio-pci
-    udevadm control --reload
+    /lib/systemd/systemd-udevd --daemon
     udevadm trigger --action=add --subsystem-match=pci --settle
     has=$(driver_of "$NIC")
 }
@@ -27,7 +34,6 @@ mkdir -p /etc/udev/rules.d
 echo 'ACTION=="add", ENV{MODALIAS}=="?*", RUN{builtin}+="kmod load $env{MODALIAS}"' \
     >/etc/udev/rules.d/80-drivers.rules
 mv /usr/sbin/driverctl /tmp/driverctl
-/lib/systemd/systemd-udevd --daemon
 boot
 is "without anything: its own driver" "$has" e1000e
 modprobe vfio-pci
