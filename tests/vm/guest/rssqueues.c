@@ -55,7 +55,7 @@ static int verify(void)
         0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
         0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
     };
-    struct flow flow;
+    struct flow flow = {0};
 
     return make_flow(&flow, "66.9.149.187", 2794, "161.142.100.80", 1766) ||
                    toeplitz(key, &flow) != 0x51ccc178
@@ -106,12 +106,12 @@ int main(int argc, char **argv)
         return 1;
     }
     if (read_ethtool(key, table)) {
-        fprintf(stderr, "rssqueues: no key of %u octets and table of %u queues\n", KEY, TABLE);
+        fprintf(stderr, "rssqueues: no key of %d octets and table of %d queues\n", KEY, TABLE);
         return 1;
     }
     count = (unsigned)atoi(argv[5]);
     for (unsigned i = 0; i < count; i++) {
-        struct flow flow;
+        struct flow flow = {0};
         unsigned queue;
         if (make_flow(&flow, argv[1], (unsigned)atoi(argv[2]), argv[3],
                       (unsigned)atoi(argv[4]) + i % flows)) {
