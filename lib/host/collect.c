@@ -258,6 +258,12 @@ static void pci_device(struct reader *r, const struct folder *in, const char *na
         file(r, &dev, files[i]);
     for (unsigned i = 0; i < sizeof(links) / sizeof(links[0]); i++)
         link_base(r, &dev, links[i]);
+    /* It is there, and empty, if the interface is in another network namespace. */
+    fd = open_at(r, dev.fd, "net", O_PATH | O_DIRECTORY);
+    if (fd >= 0) {
+        name_only(r, &dev, "net");
+        close(fd);
+    }
     close(dev.fd);
 }
 

@@ -70,6 +70,14 @@ static void net(struct weir_host *h)
         }
         note(h, weir_function_in_path(h, e->value), name, use, how);
     }
+    for (unsigned i = 0; i < h->n_functions; i++) {
+        char path[64];
+
+        snprintf(path, sizeof(path), SYS_PCI "%s/net", h->functions[i].name);
+        if (!(h->functions[i].use & WEIR_USE_NET) && weir_table_find(&h->table, path))
+            note(h, (int)i, "an interface in another network namespace",
+                 WEIR_USE_NET | WEIR_USE_ADDRESS, "");
+    }
 }
 
 /* A namespace of several NVMe controllers: it hangs on each. */

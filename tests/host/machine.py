@@ -25,8 +25,9 @@ class Function:
 
     def __init__(self, name, ident, behind=None, kind='nic', type='endpoint', acs=None, multi=False,
                  driver='', override='', group=None, bus=None, sriov=0, vfs=0, pf=None, ari=False,
-                 ats=False, node=-1, nets=(), uppers=(), disks=(), privileged=True, extra=b'', revision=0,
-                 subsystem='0000:0000', dma_bits=64, has_override=True, iommu='dmar0'):
+                 ats=False, node=-1, nets=(), uppers=(), nets_elsewhere=False, disks=(),
+                 privileged=True, extra=b'', revision=0, subsystem='0000:0000', dma_bits=64,
+                 has_override=True, iommu='dmar0'):
         self.__dict__.update(locals())
         self.vendor, self.device = (int(part, 16) for part in ident.split(':'))
 
@@ -159,6 +160,8 @@ class Machine:
                 self.link(f'{real}/net/{net}/upper_{upper}', '../../../../../virtual/net/' + upper)
                 self.link('/sys/class/net/' + upper, '../../devices/virtual/net/' + upper)
                 self.put(f'/sys/devices/virtual/net/{upper}/flags', '0x1003\n')
+        if f.nets_elsewhere:
+            os.makedirs(self.root + real + '/net')
         for disk, number in f.disks:
             disk_path = f'{path}/ata1/host0/target0:0:0/0:0:0:0/block/{disk}'
             for name, at, minor in ((disk, disk_path, 0), (disk + '2', disk_path + '/' + disk + '2', 2)):

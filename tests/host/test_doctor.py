@@ -90,6 +90,13 @@ def case_in_use(b):
     assert blocking(vlan) == ['device-in-use', 'driver-other']
     assert not any(f['fix'] for f in vlan), 'no command takes the interface below it down'
     assert 'alice' not in b.weir('snapshot', '--root', b.root(m))
+    # Only the folder that would hold it shows of one in another network namespace.
+    m = s.x540('6.1.0', (2, 3))
+    m.functions[X0].nets_elsewhere = True
+    elsewhere = b.doctor(m, X0)
+    assert blocking(elsewhere) == ['device-in-use', 'driver-other']
+    assert 'another network namespace' in find(elsewhere, 'device-in-use')[0]['evidence']
+    assert not any(f['fix'] for f in elsewhere)
 
 
 def case_group_rules_of_the_kernel(b):

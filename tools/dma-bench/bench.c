@@ -257,12 +257,24 @@ static void engine(struct bench *b, unsigned tests, const char *device, bool cha
                    device);
 }
 
+static void put_notes(const struct bench *b)
+{
+    for (size_t i = 0; i < b->result.n_notes; i++)
+        fprintf(stderr, "weir: not measured: %s\n", b->result.notes[i]);
+}
+
 static void measure(struct bench *b, unsigned tests)
 {
     bool *channel = bench_alloc(NULL, b->n_devices * sizeof *channel);
 
     default_lists(b);
     keep_devices(b, channel);
+    if (b->failed && b->n_devices == 0) { /* a wrong name is not worth a minute's measuring */
+        free(channel);
+        return;
+    }
+    if (b->failed)
+        put_notes(b);
     b->steps = count_steps(b, tests);
     describe(&b->result);
     if (tests & 1u << TEST_MAP)
@@ -466,8 +478,7 @@ static int run(int argc, char **argv)
     if (b.result.n_rows == 0) {
         if (b.result.n_notes == 0)
             fputs("weir: nothing was measured\n", stderr);
-        for (size_t i = 0; i < b.result.n_notes; i++)
-            fprintf(stderr, "weir: not measured: %s\n", b.result.notes[i]);
+        put_notes(&b);
         status = 1;
     } else {
         status = put_out(&b.result, &out) | b.failed;

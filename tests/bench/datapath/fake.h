@@ -62,8 +62,9 @@ uint64_t fake_count_instructions(unsigned (*fn)(struct rig_subject *, unsigned, 
                                  struct rig_subject *s, unsigned burst, enum rig_touch touch,
                                  unsigned *moved);
 
-/* Cycles per packet of two queues forwarding on two cores, each alone and both at once; and of
- * taking packets from a pool on one core and giving them back on another. */
+/* Cycles per packet of two queues forwarding on two cores, each alone and both at once: medians,
+ * the least of several rounds. And of taking packets from a pool on one core and giving them back
+ * on another. */
 struct scaling {
     double alone[2], both[2], take, give;
 };

@@ -137,7 +137,7 @@ def scaling(report):
         return f'{pair[0]:.1f} and {pair[1]:.1f}'
     return ('\n### Two cores\n\nTwo threads, each with a queue pair of the same port and a cache of '
             f"the same pool, forward bursts of 32: {two(s['alone'])} cycles per packet each alone, "
-            f"{two(s['both'])} at once. Packets taken from a pool on one core and given back on "
+            f"{two(s['both'])} at once, medians of the best of seven rounds. Packets taken from a pool on one core and given back on "
             f"another, 32 at a time: {s['take']:.1f} cycles for taking one, {s['give']:.1f} for "
             'giving it back.\n')
 

@@ -16,7 +16,8 @@
 #include <x86intrin.h>
 
 #define BURST  32
-#define BURSTS 40000
+#define BURSTS 10000
+#define ROUNDS 7    /* what runs on a core's other thread makes a round a third dearer */
 #define SLOTS  1024 /* between the two who pass packets on */
 #define PASSED 1000000
 #define ODD    20000 /* cycles: a burst that took more was interrupted */
@@ -196,6 +197,12 @@ static bool open_lanes(struct lane lanes[2], struct weir *w, struct weir_pktpool
     return true;
 }
 
+static void least(double *kept, double found)
+{
+    if (*kept == 0 || found < *kept)
+        *kept = found;
+}
+
 bool scaling(struct weir *w, struct scaling *out, struct weir_error *e)
 {
     static struct lane lanes[2];
@@ -209,24 +216,28 @@ bool scaling(struct weir *w, struct scaling *out, struct weir_error *e)
     if (!open_lanes(lanes, w, &ring.pool, e))
         return false;
     sched_getaffinity(0, sizeof(before), &before);
-    for (unsigned i = 0; i < 2; i++) {
-        lanes[i].core = ring.cores[i];
-        run_lane(&lanes[i]);
-        out->alone[i] = lanes[i].cycles;
-    }
     pthread_barrier_init(&meet, NULL, 2);
-    for (unsigned i = 0; i < 2; i++) {
-        lanes[i].meet = &meet;
-        pthread_create(&t[i], NULL, run_lane, &lanes[i]);
-    }
-    for (unsigned i = 0; i < 2; i++) {
-        pthread_join(t[i], NULL);
-        out->both[i] = lanes[i].cycles;
-        if (lanes[i].failed) {
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < 2; i++) {
+            lanes[i].core = ring.cores[i];
+            lanes[i].meet = NULL;
+            run_lane(&lanes[i]);
+            least(&out->alone[i], lanes[i].cycles);
+        }
+        for (unsigned i = 0; i < 2; i++) {
+            lanes[i].meet = &meet;
+            pthread_create(&t[i], NULL, run_lane, &lanes[i]);
+        }
+        for (unsigned i = 0; i < 2; i++) {
+            pthread_join(t[i], NULL);
+            least(&out->both[i], lanes[i].cycles);
+        }
+        if (lanes[0].failed || lanes[1].failed) {
             weir_fail(e, -EIO, "bench", "forward on two cores\na packet went astray\n");
             return false;
         }
     }
+    pthread_barrier_destroy(&meet);
     pthread_create(&t[0], NULL, take, NULL);
     pthread_create(&t[1], NULL, give, NULL);
     pthread_join(t[0], NULL);

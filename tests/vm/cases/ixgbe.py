@@ -223,10 +223,10 @@ def vlan(h):
         finish(h)
 
 
-def ixgbe(name, about, run, host=echoing, **more):
+def ixgbe(name, about, run, host=echoing, programs=(), **more):
     port = X540('a', f'tap:{TAP}', options=('--param', f'mac={GUEST_MAC}', '--stats', '1'))
     return Case(name, 'stock ixgbe: ' + about, run=run, devices=(port,), memory=512, netns=True,
-                host=host, packages=('ethtool',), programs=('udpcheck',), **more)
+                host=host, packages=('ethtool',), programs=('udpcheck', *programs), **more)
 
 
 # Instead of memory that is shared with the model: it is reached by messages.
@@ -247,5 +247,5 @@ CASES = [
     ixgbe('ixgbe-jumbo', 'MTU 9000', 'ixgbe_jumbo.sh'),
     ixgbe('ixgbe-vlan', 'VLAN tags inserted, stripped, filtered', 'ixgbe_vlan.sh', vlan),
     ixgbe('ixgbe-rss', 'four queues on four processors share the load', 'ixgbe_rss.sh',
-          qemu=('-smp', '4')),
+          programs=('rssqueues',), qemu=('-smp', '4')),
 ]
