@@ -254,7 +254,7 @@ static void dma_limit_for_all(void **state)
 {
     uint8_t buf[16] = {0};
 
-    again(state, &(struct weir_vfu_session_options){.dma_ms = 200});
+    again(state, &(struct weir_vfu_session_options){.dma_ms = 1000});
     struct device *d = *state;
     struct dma_client c = {.fd = d->client, .mode = DAWDLE};
     pthread_t thread;
@@ -265,8 +265,8 @@ static void dma_limit_for_all(void **state)
     while ((r = weir_vfu_session_dma(d->session, 0x7000, buf, 16, false)) == 0)
         done++;
     assert_int_equal(r, -ETIMEDOUT);
-    assert_true(weir_now_ns() - from >= 200000000u);
-    assert_in_range(done, 1, 4);
+    assert_true(weir_now_ns() - from >= 1000000000u);
+    assert_in_range(done, 1, 16);
     shutdown(d->client, SHUT_RDWR);
     pthread_join(thread, NULL);
     expect_over(d, -ETIMEDOUT, "in time");
