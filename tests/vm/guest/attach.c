@@ -127,7 +127,7 @@ static void costs_as_one_ioctl(void **state)
     struct weir_arena *arena = weir_arena_new(w, &o, NULL);
     struct weir_device *d = weir_device_open(w, vm_device(0), NULL, NULL);
     struct weir_device_info info;
-    double added = 1e9, bare = 1e9, start, took;
+    double ours = 1e9, added = 1e9, bare = 1e9, start, took;
     struct weir_error e;
 
     (void)state;
@@ -136,7 +136,9 @@ static void costs_as_one_ioctl(void **state)
         count_anew();
         start = vm_seconds();
         must(weir_arena_map(arena, info.space, WEIR_PROT_RW, &e), &e); /* fills last_map */
-        took = vm_seconds() - start - in_kernel;
+        took = vm_seconds() - start;
+        ours = took < ours ? took : ours;
+        took -= in_kernel;
         added = took < added ? took : added;
         assert_int_equal(maps, 1);
         assert_int_equal(ioctls, 1);
@@ -150,9 +152,9 @@ static void costs_as_one_ioctl(void **state)
         bare_unmap(iommufd);
     }
     printf(
-        "# mapping 1 GiB through %s: one bare ioctl %.3f ms, and %.3f ms beside it (the least of "
-        "%d)\n",
-        getenv("API"), bare * 1e3, added * 1e3, TIMES);
+        "# mapping 1 GiB through %s: %.3f ms, one bare ioctl %.3f ms, ratio %.3f; %.3f ms beside "
+        "the ioctl (the least of %d)\n",
+        getenv("API"), ours * 1e3, bare * 1e3, ours / bare, added * 1e3, TIMES);
     assert_true(added <= 0.1 * bare);
     weir_free(w);
 }
