@@ -5,7 +5,8 @@
  *   ethtool -x eth0 | rssqueues FROM PORT TO PORT COUNT FLOWS QUEUES
  *
  * Packet i of COUNT goes from FROM:PORT to TO:(PORT + i % FLOWS). The answer is a line of QUEUES
- * numbers. The hash: "Verifying the RSS Hash Calculation", Windows driver documentation.
+ * numbers. The hash: "Verifying the RSS Hash Calculation", Windows driver documentation. It is not
+ * the model's, which this judges.
  */
 #include <arpa/inet.h>
 #include <stdint.h>

@@ -70,8 +70,7 @@ static int udp_socket(uint16_t port)
         perror("udpcheck: socket");
         exit(2);
     }
-    /* A window of jumbo frames is more than the most that Debian lets those have who are not root.
-     */
+    /* A window of jumbo frames takes more than rmem_max, which does not bind root this way. */
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
     return fd;
